@@ -1,0 +1,113 @@
+"""`kansym datasets list|show|write`: the data sets that come with kansym."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kansym.errors import printable
+from kansym_cli import console, options, output
+
+NAME = click.argument("name")
+
+
+@click.group()
+def command() -> None:
+    """Data sets that come with kansym: measured tables and seeded generators, each with a card."""
+
+
+@command.command("list")
+@click.option("--kind", help="Only this kind, such as measured or strd.")
+@options.JSON
+def list_sets(kind: str | None, as_json: bool) -> None:
+    """List the names, kinds and titles."""
+    import kansym_datasets
+
+    cards = [kansym_datasets.card(name) for name in kansym_datasets.names()]
+    kinds = sorted({_kind(card) for card in cards})
+    if kind is not None and kind not in kinds:
+        raise click.BadParameter(f"{kind!r} is unknown: choose from {', '.join(kinds)}", param_hint="--kind")
+    chosen = [card for card in cards if kind in (None, _kind(card))]
+    rows = [{"name": card.name, "kind": _kind(card), "title": card.title} for card in chosen]
+    if as_json:
+        click.echo(output.json_text(rows))
+    else:
+        click.echo(output.columns([list(row.values()) for row in rows], indent=""))
+
+
+@command.command("show")
+@NAME
+def show(name: str) -> None:
+    """Print the card: source, licence, columns, units and the known law."""
+    import kansym_datasets
+
+    card: Any = kansym_datasets.card(name)
+    is_law = hasattr(card, "variables")
+    facts, table = (_law_facts(card), _law_columns(card)) if is_law else (_card_facts(card), _card_columns(card))
+    rows = [[card.name, card.title], ["kind", _kind(card)], ["source", card.source], ["licence", card.licence], *facts]
+    click.echo(output.columns([[first, printable(second)] for first, second in rows if second], indent=""))
+    click.echo("\n" + output.columns([["column", "unit", "meaning"], *table]))
+
+
+def _kind(card: Any) -> str:
+    """The kind of a measured table, or the suite of a generated law."""
+    return getattr(card, "kind", None) or card.suite
+
+
+def _card_facts(card: Any) -> list[list[str]]:
+    constants = ", ".join(f"{name} = {value:g}" for name, value in card.constants.items())
+    law = f"{card.target} = {card.law}" if card.law else ""
+    return [["law", law], ["constants", constants], ["truth", card.truth], ["notes", card.notes]]
+
+
+def _card_columns(card: Any) -> list[list[str]]:
+    parts = {card.target: " (target)", card.sigma: " (standard errors of the target)"}
+    return [
+        [name, card.units.get(name) or "-", printable(meaning) + parts.get(name, "")]
+        for name, meaning in card.columns.items()
+    ]
+
+
+def _law_facts(card: Any) -> list[list[str]]:
+    notes = " ".join(note for note in (card.note, card.about) if note)
+    return [["law", f"{card.target} = {card.formula}"], ["rows", str(card.rows)], ["notes", notes]]
+
+
+def _law_columns(card: Any) -> list[list[str]]:
+    rows = [[each.name, each.unit or "-", _drawn(each)] for each in card.variables]
+    return [*rows, [card.target, card.target_unit or "-", "(target)"]]
+
+
+def _drawn(variable: Any) -> str:
+    if variable.rate is not None:
+        return f"state, its rate of change is {variable.rate}"
+    sign = {"positive": "", "negative": ", negative", "both": ", either sign"}[variable.sign]
+    return f"{variable.scale} from {variable.low:g} to {variable.high:g}{sign}"
+
+
+@command.command("write")
+@NAME
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="The same as FILE.")
+@click.option("--rows", type=click.IntRange(1), help="Rows to generate; measured tables have theirs.")
+@click.option("--noise", type=float, default=0.0, show_default=True, help="Noise over the target's spread.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the generator.")
+def write(name: str, file: Path | None, out: Path | None, **choices: Any) -> None:
+    """Write the data set NAME as CSV to FILE; NAME.csv if none is given. Units stand in the header."""
+    if file is not None and out is not None:
+        raise click.UsageError("give the file once: as FILE or with -o")
+    import kansym_datasets
+
+    target = file or out or Path(f"{name}.csv")
+    kansym_datasets.write(name, target, **choices)
+    console.say(f"wrote {target}; now: kansym fit {_arguments(target, kansym_datasets.card(name))}")
+
+
+def _arguments(path: Path, card: Any) -> str:
+    """What to type behind `kansym fit`: the target is named where it is not the last column."""
+    from shlex import quote
+
+    sigma = getattr(card, "sigma", None)
+    return quote(str(path)) + (f" --target {quote(card.target)} --sigma {quote(sigma)}" if sigma else "")

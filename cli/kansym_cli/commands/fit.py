@@ -1,0 +1,174 @@
+"""`kansym fit DATA`: from a table to a law, a run folder and a page of results."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kansym.errors import ConfigError, ModelFileError
+from kansym.events import Note
+from kansym_cli import console, options, output
+
+if TYPE_CHECKING:
+    from kansym.budget import Budget
+    from kansym.config import Config
+    from kansym.data import Dataset
+    from kansym.result import Result
+
+EXIT_CODES = {"finished": 0, "time limit": 3, "interrupted": 130}
+EPILOG = """\b
+Exit codes: 0 finished, 1 kansym failed, 2 wrong usage or bad input,
+3 the time was up and 130 Ctrl-C (in both the best formula so far was saved and printed; Ctrl-C twice stops at once)."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("data")
+@options.table_options
+@options.settings_options
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder to write.  [default: runs/NAME-1, -2, ...]")
+@click.option("--resume", is_flag=True, help="With --out: reuse a finished run of the same data and settings.")
+@options.JSON
+@click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
+def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
+    """Find the law that explains one column of the table DATA by the others.
+
+    DATA is a CSV, TSV, text, Parquet, NPZ, HDF5 or Excel file; - reads CSV from standard input. The defaults are meant
+    to be good: no option is needed.
+    """
+    if resume and out is None:
+        raise click.UsageError("--resume needs the run folder: give it with --out")
+    config, table = options.read_config(flags), options.read_table_options(flags)
+    from kansym.data import read_table
+
+    dataset = read_table(data, table)
+    found = _finished_run(out, dataset, config, quiet) if resume and out is not None else None
+    if out is not None and found is not None:
+        return _print(found, out, as_json)
+    with _folder(out, data) as folder:
+        if not quiet:
+            _announce(dataset, folder)
+        result = _fit(dataset, config, quiet)
+        _save(result, folder)
+    return _print(result, folder, as_json)
+
+
+def _announce(dataset: Dataset, folder: Path) -> None:
+    for note in dataset.notes:
+        console.say(f"note: {note}")
+    target, inputs = dataset.target_names[0], ", ".join(dataset.input_names)
+    console.say(f"{dataset.source}: {dataset.rows} rows, {target} from {inputs}; run folder {folder}")
+
+
+def _fit(dataset: Dataset, config: Config, quiet: bool) -> Result:
+    # Loading the engine takes seconds; the budget starts after it.
+    from kansym.budget import Budget
+    from kansym.pipeline import fit
+
+    budget = Budget(config.seconds)
+    with _interruptible(budget), console.listener(quiet, budget) as listen:
+        if not quiet:
+            listen(Note(f"searching for at most {config.seconds:g} s; Ctrl-C ends it with the best so far"))
+        return fit(dataset, config, listen, budget)
+
+
+def _save(result: Result, folder: Path) -> None:
+    from kansym.storage import save
+
+    save(result, folder)
+
+
+@contextmanager
+def _interruptible(budget: Budget) -> Iterator[None]:
+    """Ctrl-C once lets the best so far flow on to a result; twice stops at once."""
+
+    def once(number: int, frame: Any) -> None:
+        if budget.interrupted:
+            raise KeyboardInterrupt
+        budget.interrupt()
+
+    try:
+        before = signal.signal(signal.SIGINT, once)
+    except ValueError:  # not in the main thread, where there are no signals to catch
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _folder(out: Path | None, data: str) -> Iterator[Path]:
+    """The run folder, claimed before the fit so that a wrong --out costs no time; an unused new one is removed."""
+    from kansym.storage import check_target
+
+    try:
+        folder = _claim(Path(data).stem) if out is None else out
+        check_target(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelFileError(f"cannot write a run folder: {error}: choose another --out") from error
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _claim(name: str) -> Path:
+    """A new folder runs/NAME-1, runs/NAME-2, ...; making it is what claims it, also against other processes."""
+    name = (name if name not in ("", "-") else "table").removesuffix(".csv")
+    parent = Path("runs")
+    parent.mkdir(exist_ok=True)
+    number = 1
+    while True:
+        try:
+            (parent / f"{name}-{number}").mkdir()
+            return parent / f"{name}-{number}"
+        except FileExistsError:
+            number += 1
+
+
+def _finished_run(out: Path, dataset: Dataset, config: Config, quiet: bool) -> Result | None:
+    """The finished run in the folder if it is of these data and settings; None, with a word on why, to start over.
+
+    Raises ConfigError when the folder holds a run of other data or settings: that one must not be overwritten.
+    """
+    from kansym.storage import is_run, load
+
+    def tell(text: str) -> None:
+        if not quiet:
+            console.say(f"--resume: {text}")
+
+    if not is_run(out):
+        return tell(f"'{out}' holds no run yet: starting one")
+    try:
+        result = load(out)
+    except ModelFileError as error:
+        return tell(f"starting over, because {error}")
+    if (result.config, _columns(result)) != (config, _columns_of(dataset)):
+        raise ConfigError(f"run folder '{out}' is of other data or settings: choose another --out, or omit --resume")
+    if result.stop_reason != "finished":
+        return tell(f"the run ended early ({result.stop_reason}): starting over")
+    tell(f"'{out}' is finished, of the same data and settings: nothing to do")
+    return result
+
+
+def _columns(result: Result) -> tuple[Any, ...]:
+    table = result.table
+    return table.digest, table.input_names, table.input_units, table.target_name, table.target_unit
+
+
+def _columns_of(data: Dataset) -> tuple[Any, ...]:
+    return data.digest, data.input_names, data.input_units, data.target_names[0], data.target_units[0]
+
+
+def _print(result: Result, folder: Path, as_json: bool) -> int:
+    run = str(folder)
+    click.echo(output.json_text(output.document(result, run)) if as_json else output.page(result, run))
+    return EXIT_CODES[result.stop_reason]

@@ -1,0 +1,95 @@
+"""What a fit may be told: one frozen object, readable from and writable to TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from kansym.errors import ConfigError
+
+PRESETS: dict[str, float] = {"fast": 15.0, "default": 60.0, "thorough": 600.0}
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every choice of a fit; the defaults are meant to be good.
+
+    preset: how hard to search; also gives the time limit in seconds when `time_limit` is None.
+    grid, width: intervals per spline and hidden nodes per layer; None lets kansym choose.
+    primitives: names to search with; None means the whole library. drop: names to leave out.
+    noise: standard deviation of the target's noise over the target's RMS; None estimates it.
+    """
+
+    seed: int = 0
+    preset: str = "default"
+    time_limit: float | None = None
+    device: str = "auto"
+    basis: str = "bspline"
+    grid: int | None = None
+    width: tuple[int, ...] | None = None
+    primitives: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    max_complexity: int = 60
+    noise: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ConfigError(f"preset {self.preset!r} is unknown: choose from {', '.join(PRESETS)}")
+        if self.device not in DEVICES:
+            raise ConfigError(f"device {self.device!r} is unknown: choose from {', '.join(DEVICES)}")
+        for name in ("time_limit", "grid", "max_complexity"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value}: it must be above 0")
+        if self.noise is not None and not 0 <= self.noise < 10:
+            raise ConfigError(f"noise is {self.noise}: it must be 0 or more, as a share of the target's RMS")
+        if self.width is not None and (not self.width or min(self.width) < 1):
+            raise ConfigError("width needs one whole number above 0 per hidden layer, such as 4 or 4,3")
+
+    @property
+    def seconds(self) -> float:
+        """The time limit that holds, in seconds."""
+        return PRESETS[self.preset] if self.time_limit is None else self.time_limit
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON- and TOML-able, without the fields that are None."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+
+    def to_toml(self) -> str:
+        """The configuration as TOML text; `from_toml` reads it back."""
+        return "".join(f"{key} = {_toml(value)}\n" for key, value in self.to_dict().items())
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """A configuration from plain values. Raises ConfigError for an unknown key."""
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ConfigError(f"unknown setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+    @classmethod
+    def from_toml(cls, text: str) -> Config:
+        """A configuration from TOML text. Raises ConfigError when it is not TOML."""
+        try:
+            return cls.from_dict(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"the settings are not valid TOML: {error}") from error
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

@@ -1,0 +1,103 @@
+r"""The result as LaTeX: the formula, the Pareto front as a booktabs table, a whole article that pdflatex compiles."""
+
+from __future__ import annotations
+
+from kansym.result import Result
+from kansym.symbolic.formula import FittedConstant, Formula
+from kansym.symbolic.latex import LAST_LATIN, latex_name, latex_number
+
+_TEXT = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "-": "-{}", "'": r"\textquotesingle{}",
+}  # fmt: skip
+_PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{textcomp}
+\usepackage{amsmath,amssymb}
+\usepackage{array,booktabs}
+\begin{document}
+"""
+
+
+def latex_text(text: str) -> str:
+    """Any text for use in a LaTeX paragraph: nothing in it can act as a command."""
+    return "".join(_text_character(character) for character in text)
+
+
+def _text_character(character: str) -> str:
+    if character in _TEXT:
+        return _TEXT[character]
+    return character if character.isprintable() and ord(character) <= LAST_LATIN else f"[U+{ord(character):04X}]"
+
+
+def equation(formula: Formula) -> str:
+    """`target = formula` as LaTeX mathematics."""
+    return f"{latex_name(formula.target_name)} = {formula.latex()}"
+
+
+def latex(result: Result) -> str:
+    """The chosen formula as one line of LaTeX mathematics, with the target on its left."""
+    return equation(result.formula) + "\n"
+
+
+def latex_table(result: Result) -> str:
+    """The Pareto front as a `tabular` in the style of booktabs; a triangle marks the chosen formula (needs amssymb)."""
+    head = [r"\begin{tabular}{@{}crr>{\raggedright\arraybackslash}p{0.55\linewidth}@{}}", r"\toprule"]
+    head += [r" & complexity & error & formula \\", r"\midrule"]
+    rows = [_row(formula, place == result.front.chosen) for place, formula in enumerate(result.front.formulas)]
+    return "\n".join([*head, *rows, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _row(formula: Formula, chosen: bool) -> str:
+    mark = r"$\blacktriangleright$" if chosen else ""
+    return rf"{mark} & {formula.complexity} & {_error(formula)} & ${formula.latex(4)}$ \\"
+
+
+def _error(formula: Formula) -> str:
+    """NRMSE on the rows held out for choosing, or on what there is."""
+    for part in ("validation", "leave-one-out", "test", "train"):
+        if part in formula.errors and formula.errors[part].rows:
+            value = formula.errors[part].nrmse
+            return f"${latex_number(value, 2)}$" if value == value else "--"
+    return "--"
+
+
+def latex_document(result: Result) -> str:
+    """A complete article: the formula, its constants with standard errors, the front and where the data came from."""
+    table, formula = result.table, result.formula
+    parts = [
+        _PREAMBLE + rf"\section*{{A formula for {latex_text(table.target_name)}}}",
+        _finding(result),
+        rf"\begin{{equation*}}{chr(10)}{equation(formula)}{chr(10)}\end{{equation*}}",
+        _constants(formula),
+        r"\subsection*{Accuracy against simplicity}",
+        "Errors are root-mean-square errors relative to the spread of the target.\n\n\\noindent\n"
+        + latex_table(result),
+        r"\subsection*{Data}",
+        f"{latex_text(table.source)}: {table.rows} rows, SHA-256 \\texttt{{{latex_text(table.digest[:16])}}}\\dots",
+        r"\end{document}",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _finding(result: Result) -> str:
+    if result.front.exact:
+        return "This formula describes the data down to their noise:"
+    return "No closed form was found; the best approximation is:"
+
+
+def _constants(formula: Formula) -> str:
+    free = [constant for constant in formula.constants if constant.label is None]
+    if not free:
+        return ""
+    rows = [rf"${_constant(constant)}$ \\" for constant in free]
+    return "\n".join(["Its constants with one standard error:", "", r"\noindent", r"\begin{tabular}{@{}l@{}}", *rows,
+                      r"\end{tabular}"])  # fmt: skip
+
+
+def _constant(constant: FittedConstant) -> str:
+    if constant.error is None:
+        return latex_number(constant.value)
+    return rf"{latex_number(constant.value, 10)} \pm {latex_number(constant.error, 2)}"

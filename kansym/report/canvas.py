@@ -1,0 +1,110 @@
+"""Matplotlib without pyplot and without global settings: fonts, fresh figures, and files equal byte for byte."""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kansym.errors import ConfigError, printable
+from kansym.report import style
+
+SUFFIXES = (".svg", ".png", ".pdf")
+# No dates and no versions: the same figure gives the same bytes.
+_METADATA: dict[str, dict[str, str | None]] = {
+    ".svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "ModDate": None, "Creator": "kansym", "Producer": "kansym"},
+}
+_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "kansym", "svg.fonttype": "path", "pdf.fonttype": 42}
+
+# Bundled with matplotlib first, then faces that cover the writing systems those lack, where they are installed.
+_FACES = ("STIXGeneral", "DejaVu Sans")
+_WIDER_FACES = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans", "Microsoft YaHei", "Yu Gothic",
+    "Malgun Gothic", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS",
+    "Noto Sans Devanagari", "Noto Sans Arabic", "Noto Sans Symbols2", "Noto Emoji", "Segoe UI Emoji",
+)  # fmt: skip
+
+
+@cache
+def faces() -> tuple[str, ...]:
+    """The font families to draw with, in order of preference."""
+    installed = set(font_manager.get_font_names())
+    return _FACES + tuple(face for face in _WIDER_FACES if face in installed)
+
+
+@cache
+def _covered() -> frozenset[int]:
+    paths = [font_manager.findfont(face) for face in faces()]
+    return frozenset(code for path in paths for code in font_manager.get_font(path).get_charmap())
+
+
+@cache
+def _mathematical() -> frozenset[int]:
+    return frozenset(font_manager.get_font(font_manager.findfont(_FACES[0])).get_charmap())
+
+
+def has_mathematical_letters(text: str) -> bool:
+    """Whether the face that mathematics is set in has every character of a text."""
+    return all(ord(character) in _mathematical() for character in printable(text))
+
+
+def drawable(text: str) -> str:
+    """The text on one line, with a box for every character that no font at hand can draw."""
+    return "".join(character if ord(character) in _covered() else "□" for character in printable(text))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure of a size in points, drawn by Agg until it is saved as something else."""
+    figure = Figure(figsize=(width / 72, height / 72), facecolor=style.WHITE)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def tidy(axes: Axes) -> Axes:
+    """Axes in the house style: thin lines on two sides, serif numbers."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set(linewidth=0.7, color=style.INK)
+    axes.tick_params(which="both", width=0.6, labelsize=8.5, labelcolor=style.INK, color=style.INK)
+    axes.tick_params(which="both", labelfontfamily=list(faces()))
+    return axes
+
+
+def write(axes: Axes, x: float, y: float, text: str, **options: Any) -> Any:
+    """Put a text from a table on axes; options as matplotlib's."""
+    settings = {"fontfamily": list(faces()), "fontsize": 9, "color": style.INK, "parse_math": False, **options}
+    return axes.text(x, y, drawable(text), **settings)
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as its suffix says; the same figure gives the same bytes.
+
+    Args:
+        figure: any figure of this package. path: ends in .svg, .png (200 dots per inch) or .pdf.
+
+    Raises:
+        ConfigError: for another suffix.
+    """
+    target = Path(path)
+    target.write_bytes(encode(figure, target.suffix.lower()))
+    return target
+
+
+def encode(figure: Figure, suffix: str) -> bytes:
+    """A figure as the bytes of a file of that suffix (".svg", ".png" or ".pdf")."""
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"cannot draw a picture as '{suffix}': choose a file name that ends in .svg, .png or .pdf")
+    buffer = BytesIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=_METADATA[suffix])
+    return buffer.getvalue()

@@ -1,0 +1,88 @@
+"""The graph picture as a matplotlib figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
+from matplotlib.path import Path as Outline
+
+from kansym.report import style
+from kansym.report.canvas import drawable, faces, new_figure
+from kansym.report.scene import Disc, Frame, Label, Path, Pen, Scene, Shape
+
+_CODES = {"M": (Outline.MOVETO,), "L": (Outline.LINETO,), "C": (Outline.CURVE4,) * 3}
+_ALIGN = {"start": "left", "middle": "center", "end": "right"}
+
+
+def scene_figure(scene: Scene) -> Figure:
+    """A scene as a figure of its own size, points for points."""
+    figure = new_figure(scene.width, scene.height)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0, scene.width), ylim=(scene.height, 0))
+    axes.set_axis_off()
+    for order, shape in enumerate(shape for group in scene.groups for shape in group.shapes):
+        _draw(axes, shape, order + 1)
+    return figure
+
+
+def _draw(axes: Axes, shape: Shape, order: int) -> None:
+    if isinstance(shape, Label):
+        _write(axes, shape, order)
+        return
+    patch = _patch(shape)
+    patch.set_zorder(order)
+    axes.add_patch(patch)
+
+
+def _patch(shape: Path | Disc | Frame) -> Any:
+    if isinstance(shape, Path):
+        return PathPatch(_outline(shape), fill=False, **_pen(shape.pen))
+    if isinstance(shape, Disc):
+        return Circle((shape.x, shape.y), shape.radius, facecolor=shape.fill, **_pen(shape.pen))
+    box = shape.box
+    corners = "round,pad=0,rounding_size=2"
+    return FancyBboxPatch(
+        (box.x, box.y), box.width, box.height, boxstyle=corners, facecolor=shape.fill, **_pen(shape.pen)
+    )
+
+
+def _outline(path: Path) -> Outline:
+    points = [step[place : place + 2] for step in path.steps for place in range(1, len(step), 2)]
+    return Outline(points, [code for step in path.steps for code in _CODES[step[0]]])
+
+
+def _pen(pen: Pen) -> dict[str, Any]:
+    dashes = (0, (2.6, 1.7)) if pen.dashed else "solid"
+    # The colour carries the opacity, so that a fill stays opaque.
+    return {
+        "edgecolor": (pen.colour, pen.opacity),
+        "linewidth": pen.width,
+        "linestyle": dashes,
+        "capstyle": "butt",
+        "joinstyle": "round",
+    }
+
+
+def _write(axes: Axes, label: Label, order: int) -> None:
+    raised = rf"$^{{\mathrm{{{label.raised}}}}}$" if label.raised else ""
+    text = axes.text(
+        label.x,
+        label.y,
+        drawable(label.text) + raised,
+        parse_math=bool(raised),
+        ha=_ALIGN[label.align],
+        va="center_baseline",
+        fontsize=label.size,
+        fontfamily=list(faces()),
+        fontstyle="italic" if label.italic else "normal",
+        fontweight="bold" if label.bold else "normal",
+        color=label.colour,
+        zorder=order,
+        math_fontfamily="stix",
+    )
+    if label.halo:
+        text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground=style.WHITE)])

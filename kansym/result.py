@@ -1,0 +1,72 @@
+"""What a fit returns: everything that is shown, exported, plotted or saved afterwards comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kansym.config import Config
+from kansym.graph import Graph
+from kansym.symbolic.formula import Formula, ParetoFront
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a run remembers of its data: never the rows themselves, only these facts."""
+
+    source: str
+    digest: str
+    rows: int
+    input_names: tuple[str, ...]
+    target_name: str
+    input_units: tuple[str | None, ...]
+    target_unit: str | None
+    notes: tuple[str, ...] = ()
+    ranges: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Points:
+    """Up to 2,000 rows for pictures: inputs (n, D), measured and predicted target (n,), and which part each row is in."""
+
+    inputs: np.ndarray
+    measured: np.ndarray
+    predicted: np.ndarray
+    part: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of `kansym.fit`.
+
+    graph_before, graph: the network before and after pruning, with edge curves and matched primitives.
+    network: plain description and weights of the pruned network: (JSON-able dict, name -> array).
+    history: rows of training and stages, JSON-able; times stay out of `result.json` so that runs are byte-identical.
+    stop_reason: "finished", "time limit" or "interrupted".
+    """
+
+    config: Config
+    table: Table
+    front: ParetoFront
+    graph_before: Graph | None
+    graph: Graph | None
+    network: tuple[dict[str, Any], dict[str, np.ndarray]] | None
+    network_errors: Mapping[str, Any]
+    history: tuple[dict[str, Any], ...]
+    points: Points
+    environment: Mapping[str, str]
+    stop_reason: str
+    noise: float | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def formula(self) -> Formula:
+        """The chosen formula."""
+        return self.front.best
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """The chosen formula at inputs (N, D) in raw units, columns in the table's order."""
+        return self.formula(inputs)

@@ -1,0 +1,311 @@
+"""Symmetries of a table, read from the gradients of its surrogate: ways to say the same with fewer variables.
+
+Scaling: if f(s**a1 x1, s**a2 x2, ...) = s**p f for every s, then the gradient obeys sum_j a_j x_j f_j = p f on all rows
+(Euler). All such laws together are the null space of the matrix [f, x1 f1, ..., xD fD], so one singular value
+decomposition finds every group of variables that dimensional analysis would find from the units, and those it would not.
+Combination: if f reads xi and xj only through phi(xi) + c phi(xj), the columns fi / phi'(xi) and fj / phi'(xj) are parallel.
+
+The gradients only propose. A reduction is accepted when a new surrogate of the fewer variables predicts held-out rows as
+well as the one of all variables did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from kansym.structure.surrogate import Surrogate, fit_surrogate
+
+Array = np.ndarray
+PROBES = 400
+LARGEST_EXPONENT = 6
+ROUNDING = 0.06
+LOOSEST = 0.08
+FACTOR = 3.0
+FLOOR = 2e-6
+POOR = 0.01
+IMPROVEMENT = 0.6
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs (N, D) and target (N,) of the rows to fit, and of the rows to judge by."""
+
+    inputs: Array
+    target: Array
+    held_inputs: Array
+    held_target: Array
+
+    def transformed(self, inputs: Callable[[Array], Array], target: Callable[[Array, Array], Array]) -> Rows:
+        """The same rows in other variables: inputs(X) and target(X, y)."""
+        return Rows(
+            inputs(self.inputs), target(self.inputs, self.target),
+            inputs(self.held_inputs), target(self.held_inputs, self.held_target),
+        )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """target = prod_j x_j**prefactor[j] * G(invariants), invariant k = prod_j x_j**invariants[k][j]."""
+
+    prefactor: tuple[Fraction, ...]
+    invariants: tuple[tuple[Fraction, ...], ...]
+
+    def apply(self, rows: Rows) -> Rows:
+        """The table of G: fewer columns, the same rows."""
+        return rows.transformed(
+            lambda x: np.stack([monomial(x, exponents) for exponents in self.invariants], axis=1)
+            if self.invariants else np.empty((len(x), 0)),
+            lambda x, y: y / monomial(x, self.prefactor),
+        )
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Columns i and j occur only as phi(x_i) + coefficient * phi(x_j), which takes the place of i; j goes."""
+
+    first: int
+    second: int
+    phi: str
+    coefficient: float
+
+    def apply(self, rows: Rows) -> Rows:
+        """The table with the two columns replaced by the one."""
+        function = PHI[self.phi][0]
+
+        def combined(x: Array) -> Array:
+            merged = x.copy()
+            merged[:, self.first] = function(x[:, self.first]) + self.coefficient * function(x[:, self.second])
+            return np.delete(merged, self.second, axis=1)
+
+        return rows.transformed(combined, lambda _, y: y)
+
+
+PHI: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "x": (lambda x: x, np.ones_like),
+    "x^2": (lambda x: x**2, lambda x: 2.0 * x),
+    "x^-1": (lambda x: 1.0 / x, lambda x: -1.0 / x**2),
+}
+
+
+def monomial(inputs: Array, exponents: tuple[Fraction, ...]) -> Array:
+    """prod_j x_j**exponents[j], (N,)."""
+    value = np.ones(len(inputs))
+    for column, exponent in enumerate(exponents):
+        if exponent:
+            value = value * _rational_power(inputs[:, column], exponent)
+    return value
+
+
+def _rational_power(x: Array, exponent: Fraction) -> Array:
+    return x ** int(exponent) if exponent.denominator == 1 else x ** float(exponent)
+
+
+def find_scaling(rows: Rows) -> Scaling | None:
+    """The largest verified family of scaling laws, as the reduction it allows; None when there is none."""
+    logs = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+    best, error = None, np.inf
+    for positive_target in _target_modes(rows):
+        found = _scaling_in(rows, logs, positive_target)
+        if found is not None and (best is None or len(found[0].invariants) < len(best.invariants)
+                                  or (len(found[0].invariants) == len(best.invariants) and found[1] < error)):
+            best, error = found
+    return best
+
+
+def _target_modes(rows: Rows) -> list[bool]:
+    positive = np.all(rows.target > 0) and np.all(rows.held_target > 0)
+    return [True, False] if positive else [False]
+
+
+def _one_signed(inputs: Array) -> Array:
+    return np.all(inputs > 0, axis=0)
+
+
+def _coordinates(inputs: Array, logs: Array) -> Array:
+    return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
+
+
+def _scaling_in(rows: Rows, logs: Array, positive_target: bool) -> tuple[Scaling, float] | None:
+    change = np.log if positive_target else (lambda y: y)
+    target, held = change(rows.target), change(rows.held_target)
+    held_points = _coordinates(rows.held_inputs, logs)
+    surrogate = fit_surrogate(_coordinates(rows.inputs, logs), target, held_points, held)
+    if surrogate is None or surrogate.held_out > 0.2:
+        return None
+    probes, at = held_points[:PROBES], rows.held_inputs[:PROBES]
+    slopes = surrogate.gradient(probes) * np.where(logs, 1.0, at)
+    value = np.ones(len(probes)) if positive_target else surrogate.predict(probes)
+    table = np.column_stack([value, slopes])
+    full = _relative_error(surrogate, held_points, rows, positive_target)
+    for scaling in _proposals(table, surrogate.held_out):
+        error = reduced_error(scaling.apply(rows), rows, scaling)
+        if error <= max(FACTOR * full, FLOOR):
+            return scaling, error
+    return None
+
+
+def _relative_error(surrogate: Surrogate, held_points: Array, rows: Rows, positive_target: bool) -> float:
+    predicted = surrogate.predict(held_points)
+    predicted = np.exp(predicted) if positive_target else predicted
+    return _error(predicted, rows.held_target)
+
+
+def _error(predicted: Array, measured: Array) -> float:
+    return float(np.sqrt(np.mean((predicted - measured) ** 2)) / max(measured.std(), 1e-300))
+
+
+def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> float:
+    """Held-out error of a new surrogate of the reduced table, on the original target over its spread."""
+    if not (np.all(np.isfinite(reduced.inputs)) and np.all(np.isfinite(reduced.target))):
+        return np.inf
+    factor = 1.0 if scaling is None else monomial(rows.held_inputs, scaling.prefactor)
+    if reduced.inputs.shape[1] == 0:
+        return _error(np.median(reduced.target) * factor, rows.held_target)
+    errors = []
+    for positive_target in _target_modes(reduced):
+        change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
+        logs = _one_signed(reduced.inputs) & _one_signed(reduced.held_inputs)
+        held = _coordinates(reduced.held_inputs, logs)
+        model = fit_surrogate(_coordinates(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target))
+        constant = np.full(len(held), np.median(reduced.target))
+        errors.append(_error((constant if model is None else back(model.predict(held))) * factor, rows.held_target))
+    return min(errors)
+
+
+def _proposals(table: Array, error: float) -> Iterator[Scaling]:
+    """Scaling laws of falling number that the gradient table (n, 1+D) supports, with small rational exponents."""
+    _, singular, right = np.linalg.svd(table / np.sqrt(np.mean(table**2)), full_matrices=False)
+    singular = singular / singular[0]
+    limit = min(LOOSEST, max(40 * error, 1e-3))
+    count = int(np.sum(singular < limit))
+    for number in range(count, 0, -1):
+        exponents = _rational_echelon(right[-number:])
+        if exponents is not None:
+            yield exponents
+
+
+def _rational_echelon(null: Array) -> Scaling | None:
+    """Null vectors (m, 1+D) in reduced echelon form over the variables, rounded to small rationals."""
+    matrix, pivots = null.copy(), []
+    for row in range(len(matrix)):
+        rest = np.abs(matrix[row:, 1:])
+        rest[:, [p - 1 for p in pivots]] = 0.0
+        at = np.unravel_index(np.argmax(rest), rest.shape)
+        if rest[at] < 1e-3:
+            return None
+        pivot_row, pivot = row + int(at[0]), 1 + int(at[1])
+        matrix[[row, pivot_row]] = matrix[[pivot_row, row]]
+        matrix[row] /= matrix[row, pivot]
+        for other in range(len(matrix)):
+            if other != row:
+                matrix[other] -= matrix[other, pivot] * matrix[row]
+        pivots.append(pivot)
+    return _as_scaling(matrix, pivots)
+
+
+def _as_scaling(matrix: Array, pivots: list[int]) -> Scaling | None:
+    columns = matrix.shape[1] - 1
+    rounded = [[nearest_rational(value) for value in row] for row in matrix]
+    if any(value is None for row in rounded for value in row):
+        return None
+    prefactor = [Fraction(0)] * columns
+    for row, pivot in zip(rounded, pivots, strict=True):
+        prefactor[pivot - 1] = -row[0]  # the null vector says p*f + sum a_j x_j f_j = 0
+    invariants = []
+    for variable in range(1, columns + 1):
+        if variable in pivots:
+            continue
+        exponents = [Fraction(0)] * columns
+        exponents[variable - 1] = Fraction(1)
+        for row, pivot in zip(rounded, pivots, strict=True):
+            exponents[pivot - 1] = -row[variable]
+        invariants.append(_whole_numbers(exponents))
+    return Scaling(tuple(prefactor), tuple(invariants))
+
+
+def _whole_numbers(exponents: list[Fraction]) -> tuple[Fraction, ...]:
+    denominator = int(np.lcm.reduce([value.denominator for value in exponents]))
+    return tuple(value * denominator for value in exponents)
+
+
+def nearest_rational(value: float, tolerance: float = ROUNDING) -> Fraction | None:
+    """The nearest small rational (denominator 1, 2 or 3), or None when none is near or it is too large."""
+    for denominator, slack in ((1, tolerance), (2, tolerance / 2), (3, tolerance / 3)):
+        numerator = round(value * denominator)
+        if abs(value - numerator / denominator) <= slack and abs(numerator) <= LARGEST_EXPONENT * denominator:
+            return Fraction(numerator, denominator)
+    return None
+
+
+def find_combination(rows: Rows) -> Combination | None:
+    """The best verified pair of columns that the target reads only through one sum, difference or norm."""
+    columns = rows.inputs.shape[1]
+    if columns < 2:
+        return None
+    options = []
+    for positive_target in _target_modes(rows):
+        change = np.log if positive_target else (lambda y: y)
+        surrogate = fit_surrogate(rows.inputs, change(rows.target), rows.held_inputs, change(rows.held_target))
+        if surrogate is None or surrogate.held_out > 0.3:
+            continue
+        full = _relative_error(surrogate, rows.held_inputs, rows, positive_target)
+        slopes = surrogate.gradient(rows.held_inputs[:PROBES])
+        options += [(score, full, combination) for score, combination in _pairs(rows.held_inputs[:PROBES], slopes)]
+    options.sort(key=lambda option: option[0])
+    for score, full, combination in options[:4]:
+        if score < 0.06 and reduced_error(combination.apply(rows), rows) <= max(FACTOR * full, FLOOR):
+            return combination
+    return None
+
+
+def _pairs(points: Array, slopes: Array) -> Iterator[tuple[float, Combination]]:
+    for name, (_, derivative) in PHI.items():
+        if name != "x" and np.any(np.abs(points).min(axis=0) < 1e-9):
+            continue
+        scaled = slopes / derivative(points)
+        for first in range(points.shape[1]):
+            for second in range(first + 1, points.shape[1]):
+                left, right = scaled[:, first], scaled[:, second]
+                size = np.hypot(np.linalg.norm(left), np.linalg.norm(right))
+                if min(np.linalg.norm(left), np.linalg.norm(right)) < 1e-3 * size:
+                    continue
+                coefficient = float(right @ left / (left @ left))
+                score = float(np.linalg.norm(right - coefficient * left) / np.linalg.norm(right))
+                near = nearest_rational(coefficient, 0.02)
+                yield score, Combination(first, second, name, float(near) if near else coefficient)
+
+
+def find_by_trial(rows: Rows) -> Scaling | Combination | None:
+    """The single step that most improves the surrogate, when gradients are too poor to propose one (fast oscillations)."""
+    full = reduced_error(rows, rows)
+    if full < POOR:
+        return None
+    best, error = None, IMPROVEMENT * full
+    for step in _trials(rows):
+        reached = reduced_error(step.apply(rows), rows, step if isinstance(step, Scaling) else None)
+        if reached < error:
+            best, error = step, reached
+    return best
+
+
+def _trials(rows: Rows) -> Iterator[Scaling | Combination]:
+    columns = rows.inputs.shape[1]
+    unit = [tuple(Fraction(int(i == j)) for j in range(columns)) for i in range(columns)]
+    positive = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+    for first in range(columns):
+        if positive[first]:
+            for exponent in (1, -1):
+                prefactor = tuple(Fraction(exponent * int(first == j)) for j in range(columns))
+                yield Scaling(prefactor, tuple(unit[:first] + unit[first + 1:]))
+        for second in range(first + 1, columns):
+            for coefficient in (1.0, -1.0):
+                yield Combination(first, second, "x", coefficient)
+            for exponent in (1, -1):
+                if positive[second] or exponent > 0:
+                    merged = tuple(a + exponent * b for a, b in zip(unit[first], unit[second], strict=True))
+                    rest = [row for at, row in enumerate(unit) if at not in (first, second)]
+                    yield Scaling((Fraction(0),) * columns, (merged, *rest))

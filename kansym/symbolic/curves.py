@@ -1,0 +1,219 @@
+"""One-variable laws: which primitives, with which constants, draw a given curve.
+
+A curve is matched against c * z**p * f(a * z**q + b) + d over all primitives f, powers p and q, and many starts (a, b) at
+once; c and d follow by linear least squares. The best few are then refined in all constants together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from kansym.symbolic.constants import Rows, fit_starts, mean_square, polish
+from kansym.symbolic.expression import Constant, Expression, Power, Variable, add, call, multiply, raise_to
+from kansym.symbolic.primitives import CONSTANT, IDENTITY, PRIMITIVES, Library, Primitive, power
+
+Array = np.ndarray
+SCAN_POINTS = 96
+FRONT_POWERS = tuple(Fraction(p) for p in ("0", "1", "-1", "2", "-2", "3", "1/2", "-1/2", "4", "-3", "5", "-5", "-4"))
+INNER_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "1/2", "-2"))
+SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0, 12.6, 18.0, 25.0])
+SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
+
+
+@dataclass(frozen=True)
+class CurveFit:
+    """A one-variable formula (in Variable(0)) and its weighted mean square error over the curve's variance."""
+
+    expression: Expression
+    error: float
+    primitive: str
+
+
+@dataclass(frozen=True)
+class _Scan:
+    error: float
+    primitive: Primitive
+    front: Fraction
+    inner: Fraction
+    slope: float
+    shift: float
+    scaled: bool  # d multiplies z**p too
+
+
+def match_curve(z: Array, t: Array, weights: Array | None = None, library: Library = PRIMITIVES, keep: int = 8,
+                fronts: tuple[Fraction, ...] = (Fraction(0),), inners: tuple[Fraction, ...] = (Fraction(1),)) -> list[CurveFit]:
+    """Ranked one-variable formulas for points z (N,), t (N,), the most accurate first.
+
+    fronts, inners: the powers p and q that are tried. keep: how many scan winners are refined.
+    """
+    rows = Rows(z[:, None], t, weights)
+    variance = _variance(t, weights)
+    if not variance > 0:
+        return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
+    found = list(_power_fits(z, t, weights, library, variance))
+    scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.error)
+    for scan in _varied(scans, keep):
+        expression = _refined(scan, rows)
+        found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
+    return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.error)
+
+
+def _variance(t: Array, weights: Array | None) -> float:
+    w = np.ones_like(t) if weights is None else weights
+    return float(np.mean(w * (t - np.average(t, weights=w)) ** 2))
+
+
+def _varied(scans: list[_Scan], keep: int) -> Iterator[_Scan]:
+    """The best scans overall, then the best of every primitive: a coarse grid of starts ranks a sharp law low."""
+    for scan in scans[:keep]:
+        yield scan
+    seen: dict[str, int] = {}
+    for scan in scans[keep:]:
+        seen[scan.primitive.name] = seen.get(scan.primitive.name, 0) + 1
+        if seen[scan.primitive.name] <= 1 + keep // 8:
+            yield scan
+
+
+def _power_fits(z: Array, t: Array, weights: Array | None, library: Library, variance: float) -> Iterator[CurveFit]:
+    """c * z**p + d for every power of the library, the straight line among them, by linear least squares."""
+    roots = np.ones_like(t) if weights is None else np.sqrt(weights)
+    for row in library:
+        if row.exponent is None or row.exponent == 0 or (row.domain[0] == 0.0 and z.min() <= 0):
+            continue
+        with np.errstate(all="ignore"):
+            value = row.value(z)
+        if not np.all(np.isfinite(value)):
+            continue
+        yield from _linear_fit(value, t, roots, variance, raise_to(Variable(0), row.exponent), row.name)
+
+
+def _linear_fit(value: Array, t: Array, roots: Array, variance: float, term: Expression, name: str) -> Iterator[CurveFit]:
+    for offset in (True, False):
+        columns = np.column_stack([value, np.ones_like(value)] if offset else [value]) * roots[:, None]
+        scale = np.linalg.norm(columns, axis=0)
+        if np.any(scale == 0):
+            return
+        solution = np.linalg.lstsq(columns / scale, t * roots, rcond=None)[0] / scale
+        error = float(np.mean((columns @ solution - t * roots) ** 2)) / variance
+        expression = multiply(Constant(float(solution[0])), term)
+        yield CurveFit(add(expression, Constant(float(solution[1]))) if offset else expression, error, name)
+
+
+def _thin(z: Array, t: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+    order = np.argsort(z, kind="stable")
+    if len(z) > SCAN_POINTS:
+        order = order[np.linspace(0, len(z) - 1, SCAN_POINTS).round().astype(int)]
+    return z[order], t[order], np.ones(len(order)) if weights is None else weights[order]
+
+
+def _scan(z: Array, t: Array, weights: Array | None, library: Library, fronts: tuple[Fraction, ...],
+          inners: tuple[Fraction, ...]) -> Iterator[_Scan]:
+    points, values, w = _thin(z, t, weights)
+    positive = points[0] > 0
+    variance = _variance(values, w)
+    fronts = tuple(p for p in fronts if p == 0 or positive or (p > 0 and p.denominator == 1))
+    for inner in inners:
+        if inner != 1 and not positive and not (inner > 0 and inner.denominator == 1):
+            continue
+        with np.errstate(all="ignore"):
+            u = power(inner).value(points)
+        slopes, shifts = _starts(u)
+        arguments = slopes[:, None] * u + shifts[:, None]
+        for primitive in library:
+            if primitive.exponent is not None and (primitive.exponent > 1 and primitive.exponent.denominator == 1):
+                continue
+            if not primitive.searched or primitive in (CONSTANT, IDENTITY):
+                continue
+            yield from _scan_primitive(primitive, inner, arguments, slopes, shifts, points, values, w, fronts, variance)
+
+
+def _starts(u: Array) -> tuple[Array, Array]:
+    size, middle = float(np.max(np.abs(u))), float(0.5 * (u[0] + u[-1]))
+    spread = max(float(np.ptp(u)), 1e-9 * size)
+    plain = np.concatenate([SLOPES / size, -SLOPES / size, [1.0, -1.0, 2.0, 0.5]])
+    slopes = np.concatenate([SLOPES / spread, -SLOPES / spread])
+    grid = [(a, 0.0) for a in plain]
+    grid += [(a, b) for a in plain[: 2 * len(SLOPES)] for b in SHIFTS]
+    grid += [(a, -a * middle + b) for a in slopes for b in (0.0, 0.8, -0.8)]
+    low, high = float(u.min()), float(u.max())
+    grid += [(s / spread, -s / spread * (low if s > 0 else high) + b) for s in (0.5, 1.0, 2.0, 5.0, 10.0, -1.0, -3.0, -0.5)
+             for b in (0.02, 0.1, 0.5)]
+    pairs = np.array(grid)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _scan_primitive(primitive: Primitive, inner: Fraction, arguments: Array, slopes: Array, shifts: Array, points: Array,
+                    values: Array, w: Array, fronts: tuple[Fraction, ...], variance: float) -> Iterator[_Scan]:
+    low, high = primitive.domain
+    inside = np.all((arguments > low) & (arguments < high), axis=1)
+    if primitive.exponent is not None:
+        inside &= shifts != 0.0
+    if not np.any(inside):
+        return
+    with np.errstate(all="ignore"):
+        shape = primitive.value(arguments[inside])
+    a, b = slopes[inside], shifts[inside]
+    for front in fronts:
+        with np.errstate(all="ignore"):
+            factor = power(front).value(points) if front else np.ones_like(points)
+        for scaled in (False, True) if front else (False,):
+            other = factor if scaled else np.ones_like(points)
+            errors = _two_column_errors(shape * factor, other, values, w) / variance
+            best = np.argsort(errors, kind="stable")[:3]
+            centred = np.flatnonzero(b == 0.0)
+            if len(centred):
+                best = np.append(best, centred[np.argmin(errors[centred])])
+            for at in best:
+                if np.isfinite(errors[at]):
+                    yield _Scan(float(errors[at]), primitive, front, inner, float(a[at]), float(b[at]), scaled)
+
+
+def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) -> Array:
+    """Mean square error of values on [column, other] for every row of columns (S, n), infinite where it is not finite."""
+    with np.errstate(all="ignore"):
+        size = np.max(np.abs(columns), axis=1, keepdims=True)
+        columns = columns / size
+        ss, so, oo = (columns * columns) @ w, (columns * other) @ w, float(other * other @ w)
+        sy, oy, yy = columns @ (w * values), float(other @ (w * values)), float(values @ (w * values))
+        determinant = ss * oo - so**2
+        gain = (sy**2 * oo - 2 * sy * oy * so + oy**2 * ss) / determinant
+        error = np.maximum(yy - gain, 0.0) / len(values)
+    return np.where(np.isfinite(error) & (determinant > 1e-10 * ss * oo), error, np.inf)
+
+
+def _refined(scan: _Scan, rows: Rows) -> Expression:
+    """The scan's formula with c and d solved for and all constants refined; b stays out when the start had none."""
+    z = Variable(0)
+    argument: Expression = multiply(Constant(scan.slope), raise_to(z, scan.inner))
+    if scan.shift != 0.0:
+        argument = add(argument, Constant(scan.shift))
+    primitive = scan.primitive
+    body = Power(argument, primitive.exponent) if primitive.exponent is not None else call(primitive.name, argument)
+    front = raise_to(z, scan.front)
+    with np.errstate(all="ignore"):
+        value = (multiply(front, body)).evaluate(rows.inputs)
+        other = front.evaluate(rows.inputs) if scan.scaled else np.ones_like(value)
+    roots = rows.roots * np.ones_like(value)
+    columns = np.column_stack([value, other]) * roots[:, None]
+    if not np.all(np.isfinite(columns)):
+        return Constant(float("nan"))
+    c, d = np.linalg.lstsq(columns, rows.target * roots, rcond=None)[0]
+    term = multiply(Constant(float(c)), front, body)
+    tail = multiply(Constant(float(d)), front) if scan.scaled else Constant(float(d))
+    return _best_of([add(term, tail), term], rows)
+
+
+def _best_of(options: list[Expression], rows: Rows) -> Expression:
+    """The options refined; a shorter one wins over a longer one that is not clearly better."""
+    fitted = []
+    for expression in options:
+        start = np.array([[constant.value for constant in expression.free_constants]])
+        theta, _ = fit_starts(expression, rows, start, 40)
+        fitted.append(polish(expression.with_constants(theta[0]), rows, 60).expression)
+    errors = [mean_square(expression, rows) for expression in fitted]
+    floor = 1e-26 * float(np.mean(rows.target**2))
+    return fitted[1] if errors[1] <= max(1.02 * errors[0], floor) else fitted[0]

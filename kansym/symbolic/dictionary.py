@@ -1,0 +1,117 @@
+"""Features for sparse regression: one-variable functions without free constants, and their products across variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+
+from kansym.symbolic.expression import Expression, Variable, add, call, multiply, ratio, raise_to, whole
+
+Array = np.ndarray
+SIZES = {1: 96, 2: 48, 3: 12}
+LARGEST = 2600
+
+
+def features(inputs: Array) -> tuple[list[Expression], Array]:
+    """The dictionary for inputs (N, D): expressions, and their values (N, F); only finite and distinct columns stay."""
+    expressions = list(_crossed(inputs.shape[1]))
+    kept: list[Expression] = []
+    columns: list[Array] = []
+    seen: set[bytes] = set()
+    for expression in expressions:
+        values = expression.evaluate(inputs)
+        size = np.max(np.abs(values))
+        if not (np.isfinite(size) and 0 < size < 1e12) or np.ptp(values) <= 1e-9 * size:
+            continue
+        key = np.round(values / size, 9).tobytes()
+        if key not in seen:
+            seen.add(key)
+            kept.append(expression)
+            columns.append(values)
+        if len(kept) >= LARGEST:
+            break
+    return kept, np.column_stack(columns) if columns else np.empty((len(inputs), 0))
+
+
+def _crossed(dimension: int) -> Iterator[Expression]:
+    names = [Variable(i) for i in range(dimension)]
+    if dimension == 1:
+        single = list(univariate(names[0]))
+        yield from single
+        yield from (multiply(left, right) for left, right in combinations(single[:64], 2))
+        return
+    if dimension > 3:
+        yield from _monomials(names)
+        return
+    tables = [list(univariate(name))[: SIZES[dimension]] for name in names]
+    for table in tables:
+        yield from table
+    for left, right in combinations(range(dimension), 2):
+        yield from _joint(names[left], names[right])
+        yield from (multiply(a, b) for a, b in product(tables[left], tables[right]))
+    if dimension == 3:
+        yield from (multiply(*triple) for triple in product(*(table[:9] for table in tables)))
+
+
+def _monomials(names: list[Variable]) -> Iterator[Expression]:
+    """Powers of one variable and products of up to three variables, for many columns."""
+    for name in names:
+        for exponent in (1, 2, -1, 3, -2):
+            yield raise_to(name, Fraction(exponent))
+        yield call("sin", name)
+        yield call("cos", name)
+    for left, right in combinations(names, 2):
+        for p, q in ((1, 1), (1, -1), (-1, 1), (2, 1), (1, 2), (2, 2), (-1, -1)):
+            yield multiply(raise_to(left, Fraction(p)), raise_to(right, Fraction(q)))
+    for triple in combinations(names, 3):
+        yield multiply(*triple)
+
+
+def univariate(x: Expression) -> Iterator[Expression]:
+    """One-variable functions in the order of how often laws need them."""
+    def power(base: Expression, text: str) -> Expression:
+        return raise_to(base, Fraction(text))
+
+    one, minus = whole(1), whole(-1)
+    square = power(x, "2")
+    yield from (x, square, power(x, "-1"), call("sin", x), call("cos", x), call("exp", x), call("log", x), power(x, "1/2"),
+                power(x, "-2"), call("exp", multiply(minus, x)), power(x, "3"), power(call("sin", x), "2"), power(x, "-1/2"), power(x, "4"))
+    less, more = add(one, multiply(minus, x)), add(one, x)
+    less2, more2 = add(one, multiply(minus, square)), add(one, square)
+    for base in (less2, more2, less, more):
+        for exponent in ("1/2", "-1/2", "-1", "-2"):
+            yield power(base, exponent)
+    yield from (power(add(x, minus), e) for e in ("1/2", "-1/2"))
+    yield from (power(add(square, minus), e) for e in ("1/2", "-1/2"))
+    yield from (call("exp", multiply(minus, square)), call("exp", multiply(ratio(Fraction(-1, 2)), square)), call("tanh", x),
+                call("planck", x), power(call("cosh", x), "-1"), call("cosh", x), call("log", more), call("tan", x),
+                power(x, "3/2"), power(x, "-3"), power(x, "5"), power(x, "6"), power(x, "-4"))
+    twice, half = multiply(whole(2), x), multiply(ratio(Fraction(1, 2)), x)
+    yield from (call(name, argument) for argument in (twice, half, square, add(x, square)) for name in ("sin", "cos"))
+    for argument in (half, twice):
+        yield power(call("sin", argument), "2")
+        yield power(call("sin", argument), "-2")
+    yield power(call("sin", x), "-2")
+    yield from (call(name, x) for name in ("sinh", "atan", "asin", "erf", "besselj0", "sinc", "abs"))
+    yield from (call("exp", power(x, "-1")), call("exp", square), call("exp", multiply(minus, power(x, "-1"))), power(less, "2"),
+                power(more, "2"), power(less, "3"), call("log", less), call("log", more2), call("log", add(x, minus)),
+                power(add(whole(2), x), "-1"), power(add(call("exp", x), one), "-1"), power(square + x, "-1"),
+                power(less, "-3"), power(more, "-3"), power(less2, "-3/2"), power(more2, "-3/2"))
+
+
+def _joint(x: Expression, y: Expression) -> Iterator[Expression]:
+    """Functions of a sum, difference, product or quotient of two variables."""
+    minus = whole(-1)
+    arguments = (multiply(x, y), multiply(x, raise_to(y, Fraction(-1))), multiply(y, raise_to(x, Fraction(-1))), add(x, y),
+                 add(x, multiply(minus, y)))
+    for argument in arguments:
+        yield from (call(name, argument) for name in ("sin", "cos", "exp", "log", "tanh"))
+        yield from (raise_to(argument, Fraction(e)) for e in ("2", "-1", "1/2", "-2", "-1/2"))
+        yield call("exp", multiply(minus, argument))
+    radius = add(raise_to(x, Fraction(2)), raise_to(y, Fraction(2)))
+    yield from (raise_to(radius, Fraction(e)) for e in ("1/2", "-1/2", "-1"))
+    power = call("exp", multiply(y, call("log", x)))
+    yield power

@@ -1,0 +1,125 @@
+"""A finished formula: an expression in the user's units, with names, constants and honest errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kansym.symbolic.expression import Expression
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far a formula is from measured rows, in the target's unit (r2 and nrmse have none).
+
+    nrmse is the RMSE over the standard deviation of the measured values.
+    """
+
+    rows: int
+    rmse: float
+    nrmse: float
+    max_error: float
+    r2: float
+
+
+def errors_of(predicted: np.ndarray, measured: np.ndarray) -> Errors:
+    """The errors of predictions (N,) against measurements (N,)."""
+    residual = predicted - measured
+    if len(residual) == 0:
+        return Errors(0, float("nan"), float("nan"), float("nan"), float("nan"))
+    largest = float(np.max(np.abs(measured - measured.mean()))) or 1.0
+    spread = largest * float(np.sqrt(np.mean(((measured - measured.mean()) / largest) ** 2)))
+    size = float(np.max(np.abs(residual)))
+    rmse = size * float(np.sqrt(np.mean((residual / size) ** 2))) if size > 0 and np.isfinite(size) else size
+    nrmse = rmse / spread if spread > 0 else float("nan")
+    return Errors(len(residual), rmse, nrmse, size, 1.0 - nrmse**2)
+
+
+@dataclass(frozen=True)
+class FittedConstant:
+    """One number of a formula. label is its exact form ("3/2", "pi") or None; error is one standard error or None."""
+
+    value: float
+    error: float | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression in raw units and the user's names.
+
+    errors: by part of the data: "train", "validation", "test"; a part that the table is too small for is missing, and
+    "leave-one-out" then tells the error on rows the constants were not fitted to.
+    box: the range of every input in the data, (low, high); outside it the formula extrapolates.
+    description_length: in nats, the smaller the better; comparable between formulas of one run only.
+    """
+
+    expression: Expression
+    input_names: tuple[str, ...]
+    target_name: str
+    constants: tuple[FittedConstant, ...] = ()
+    errors: Mapping[str, Errors] = field(default_factory=dict)
+    box: tuple[tuple[float, float], ...] = ()
+    input_units: tuple[str | None, ...] = ()
+    target_unit: str | None = None
+    description_length: float = float("nan")
+    origin: str = ""
+
+    @property
+    def complexity(self) -> int:
+        """Nodes of the expression."""
+        return self.expression.complexity
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Predictions (N,) at inputs (N, D) in raw units; nan where the formula is not real."""
+        return self.expression.evaluate(np.asarray(inputs, dtype=float))
+
+    def text(self, digits: int | None = None) -> str:
+        """The right-hand side as plain text in sympy's syntax and the user's names.
+
+        digits: significant digits of the free constants; None writes them so that they read back exactly.
+        """
+        from kansym.symbolic.text import to_text
+
+        return to_text(self.expression, self.input_names, digits)
+
+    def sympy(self) -> Any:
+        """The right-hand side as a sympy expression; symbols carry the user's names and are never parsed."""
+        from kansym.symbolic.sympy_form import to_sympy
+
+        return to_sympy(self.expression, self.input_names)
+
+    def latex(self, digits: int | None = 6) -> str:
+        """The right-hand side as LaTeX, names escaped."""
+        from kansym.symbolic.latex import to_latex
+
+        return to_latex(self.expression, self.input_names, digits)
+
+    def __str__(self) -> str:
+        return f"{self.target_name} = {self.text(6)}"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+
+@dataclass(frozen=True)
+class ParetoFront:
+    """Formulas from the simplest to the most accurate; errors fall strictly as complexity rises.
+
+    chosen: index of the formula that the rule prefers. rivals: indices of those that the data cannot tell from it.
+    exact: whether the chosen formula reaches the noise floor; if not, it is only the best approximation found.
+    """
+
+    formulas: tuple[Formula, ...]
+    chosen: int
+    rivals: tuple[int, ...] = ()
+    exact: bool = True
+    rule: str = "smallest description length: misfit of all fitted rows plus the cost of every node and constant"
+
+    @property
+    def best(self) -> Formula:
+        """The chosen formula."""
+        return self.formulas[self.chosen]

@@ -1,0 +1,329 @@
+"""Laws in few variables: the exact checks that need no network, each under every link of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations_with_replacement
+
+import numpy as np
+from scipy.interpolate import BSpline
+
+from kansym.budget import Budget, Part
+from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
+from kansym.symbolic.dictionary import features
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, multiply, raise_to
+from kansym.symbolic.links import LINKS, Link, usable
+from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.sparse import best_subsets
+
+Array = np.ndarray
+EXACT = 1e-9
+SEARCH_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A formula of the inputs, its RMS error over the spread of the held-out target, and the check that found it."""
+
+    expression: Expression
+    error: float
+    origin: str
+
+    @property
+    def score(self) -> float:
+        """Error and length in one number, the smaller the better."""
+        return float(np.log(self.error + 1e-12)) + 0.12 * self.expression.complexity
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to fit and rows to judge by."""
+
+    fit: Rows
+    held: Rows
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.fit.inputs.shape[1]
+
+    def error(self, expression: Expression) -> float:
+        """RMS error on the held-out rows over their spread; infinite where the formula is not finite."""
+        with np.errstate(all="ignore"):
+            residual = expression.evaluate(self.held.inputs) - self.held.target
+            roots = self.held.roots
+            value = float(np.sqrt(np.mean((residual * roots) ** 2)) / max(np.std(self.held.target * roots), 1e-300))
+        return value if np.isfinite(value) else np.inf
+
+
+def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
+    """Candidate formulas, the best first; stops early when one is exact."""
+    found: list[Candidate] = []
+    for origin, expressions in _checks(table, library):
+        for expression in expressions:
+            if allowed(expression, library):
+                found.append(Candidate(expression, table.error(expression), origin))
+        if budget.expired or any(candidate.error < EXACT for candidate in found):
+            break
+    return ranked(found)
+
+
+def ranked(found: list[Candidate], keep: int = 24) -> list[Candidate]:
+    """Finite candidates, best score first."""
+    good = [candidate for candidate in found if np.isfinite(candidate.error)]
+    return sorted(good, key=lambda candidate: candidate.score)[:keep]
+
+
+def allowed(expression: Expression, library: Library) -> bool:
+    """Whether a formula uses no primitive that the user left out."""
+    if library is PRIMITIVES:
+        return True
+    for node in expression.walk():
+        if isinstance(node, Call) and node.name not in library:
+            return False
+        if isinstance(node, Power) and node.exponent not in (-1, 2) and not any(p.exponent == node.exponent for p in library):
+            return False
+    return True
+
+
+def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expression]]]:
+    rows = table.fit
+    yield "constant", [Constant(float(np.average(rows.target, weights=rows.weights)))]
+    if table.columns == 0:
+        return
+    yield "monomial", monomials(rows)
+    yield "linear", [linear(rows)]
+    if table.columns > 1:
+        yield "additive", list(additive(table, library, LINKS[:1]))
+    for degree in ((1, 2), (2, 2)) if table.columns <= 4 else ((1, 1),):
+        yield "rational", list(rationals(rows, *degree))
+    if table.columns == 1:
+        yield "curve", one_variable(rows, library)
+    yield from sparse(rows)
+    if table.columns > 1:
+        yield "additive under a link", list(additive(table, library, LINKS[1:]))
+        yield "product", list(separable(table, library))
+    yield "rational", list(rationals(rows, 3, 3)) if table.columns <= 2 else []
+
+
+def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
+    return rows if len(rows) <= count else rows.take(np.linspace(0, len(rows) - 1, count).round().astype(int))
+
+
+def monomials(rows: Rows) -> list[Expression]:
+    """c * prod x**p from one weighted linear fit in log space; p free, and p rounded to small rationals."""
+    x, y = rows.inputs, rows.target
+    good = np.all(x > 0, axis=1) & (np.sign(y) == np.sign(np.median(y))) & (y != 0)
+    if good.mean() < 0.9 or good.sum() < x.shape[1] + 2:
+        return []
+    logs = np.log(x[good])
+    weight = np.abs(y[good]) / np.abs(y[good]).max() * (rows.roots * np.ones(len(y)))[good]
+    matrix = np.column_stack([logs, np.ones(good.sum())]) * weight[:, None]
+    solution = np.linalg.lstsq(matrix, np.log(np.abs(y[good])) * weight, rcond=None)[0]
+    sign = float(np.sign(np.median(y)))
+    return [_monomial(exponents, sign, rows) for exponents in _roundings(solution[:-1])]
+
+
+def _roundings(exponents: Array) -> Iterator[list[Fraction]]:
+    for limit in (1, 2, 3, 4, 6):
+        yield [Fraction(float(p)).limit_denominator(limit) if abs(p) > 0.02 else Fraction(0) for p in exponents]
+
+
+def _monomial(exponents: list[Fraction], sign: float, rows: Rows) -> Expression:
+    body = multiply(*(raise_to(Variable(i), p) for i, p in enumerate(exponents) if p))
+    value = body.evaluate(rows.inputs)
+    w = rows.weights if rows.weights is not None else np.ones(len(rows))
+    with np.errstate(all="ignore"):
+        size = np.max(np.abs(value))
+        scale = float(np.sum(w * value / size * rows.target) / np.sum(w * (value / size) ** 2) / size)
+    return multiply(Constant(scale if np.isfinite(scale) and scale else sign), body)
+
+
+def linear(rows: Rows) -> Expression:
+    """A constant plus a multiple of every column, by least squares."""
+    roots = rows.roots * np.ones(len(rows))
+    matrix = np.column_stack([rows.inputs, np.ones(len(rows))]) * roots[:, None]
+    scale = np.linalg.norm(matrix, axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    solution = np.linalg.lstsq(matrix / scale, rows.target * roots, rcond=None)[0] / scale
+    terms = [multiply(Constant(float(c)), Variable(i)) for i, c in enumerate(solution[:-1])]
+    return add(*terms, Constant(float(solution[-1])))
+
+
+def one_variable(rows: Rows, library: Library) -> list[Expression]:
+    """The best c z**p f(a z**q + b) + d, also under the links that a scan of the plain target would miss."""
+    found = [fit.expression for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[:16]]
+    for link, target in usable(rows.target):
+        if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
+            for fit in match_curve(rows.inputs[:, 0], target, _link_weights(link, rows), library, 4)[:4]:
+                found.append(polish(link.inverse(fit.expression), rows, 60).expression)
+    return found
+
+
+def _link_weights(link: Link, rows: Rows) -> Array | None:
+    """Weights of the transformed target that keep its errors those of the target itself (delta method)."""
+    with np.errstate(all="ignore"):
+        slope = np.abs(link.slope(rows.target))
+    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+    changed = weights / np.maximum(slope, 1e-6 * slope.max()) ** 2
+    return changed / changed.mean()
+
+
+def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
+    """The best few terms of the dictionary under every link."""
+    thin = _thinned(rows)
+    expressions, values = features(thin.inputs)
+    if not expressions:
+        return
+    most = 4 if len(thin) >= 20 else 2
+    for link, target in usable(thin.target):
+        found = []
+        for subset in best_subsets(values, target, _link_weights(link, thin), most):
+            terms = [multiply(Constant(c), expressions[i]) for c, i in zip(subset.coefficients, subset.columns, strict=True)]
+            tail = [Constant(subset.constant)] if abs(subset.constant) > 1e-9 * np.max(np.abs(target)) else []
+            found.append(polish(link.inverse(add(*terms, *tail)), thin, 40).expression)
+        yield f"dictionary, {link.name}", found
+
+
+def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:
+    """P / Q of the given total degrees, from the smallest singular vector of [P, -y Q]."""
+    for link, target in usable(_thinned(rows).target):
+        if link.name in ("y", "y^2", "log y", "exp y"):
+            yield from _rational(_thinned(rows), target, link, above, below)
+
+
+def _rational(rows: Rows, target: Array, link: Link, above: int, below: int) -> Iterator[Expression]:
+    top, bottom = _terms(rows.inputs.shape[1], above), _terms(rows.inputs.shape[1], below)
+    if len(top) + len(bottom) > len(rows) // 2:
+        return
+    scale = np.max(np.abs(rows.inputs), axis=0)
+    columns = [_term_values(rows.inputs / scale, term) for term in top]
+    columns += [-_term_values(rows.inputs / scale, term) * target / np.max(np.abs(target)) for term in bottom]
+    matrix = np.column_stack(columns)
+    norms = np.linalg.norm(matrix, axis=0)
+    _, singular, right = np.linalg.svd(matrix / norms, full_matrices=False)
+    if singular[-1] > 1e-9 * singular[0]:
+        return
+    vector = _sparsest(right[singular < 1e-9 * singular[0]]) / norms
+    size = np.abs(vector * norms).max()
+    raw = [0.0 if abs(v * n) < 1e-6 * size else float(v) for v, n in zip(vector, norms, strict=True)]
+    factors = [1 / np.prod([scale[i] for i in term]) for term in (*top, *bottom)]
+    raw = [value * factor for value, factor in zip(raw, factors, strict=True)]
+    numerator = _polynomial(top, raw[: len(top)])
+    denominator = _polynomial(bottom, [value / np.max(np.abs(target)) for value in raw[len(top):]])
+    if numerator is None or denominator is None:
+        return
+    yield polish(link.inverse(multiply(numerator, raise_to(denominator, Fraction(-1)))), rows, 40).expression
+
+
+def _sparsest(null: Array) -> Array:
+    """A vector of the null space with many zeros: the last row of its echelon form."""
+    matrix = null.copy()
+    used: list[int] = []
+    for row in range(len(matrix) - 1):
+        free = np.abs(matrix[row]).copy()
+        free[used] = 0
+        pivot = int(np.argmax(free))
+        used.append(pivot)
+        for other in range(row + 1, len(matrix)):
+            matrix[other] -= matrix[other, pivot] / matrix[row, pivot] * matrix[row]
+    return matrix[-1]
+
+
+def _terms(columns: int, degree: int) -> list[tuple[int, ...]]:
+    return [term for size in range(degree + 1) for term in combinations_with_replacement(range(columns), size)]
+
+
+def _term_values(inputs: Array, term: tuple[int, ...]) -> Array:
+    return np.prod(inputs[:, term], axis=1) if term else np.ones(len(inputs))
+
+
+def _polynomial(terms: list[tuple[int, ...]], coefficients: list[float]) -> Expression | None:
+    parts = []
+    for term, coefficient in zip(terms, coefficients, strict=True):
+        if coefficient:
+            factors = [raise_to(Variable(i), Fraction(term.count(i))) for i in sorted(set(term))]
+            parts.append(multiply(Constant(coefficient), *factors))
+    return add(*parts) if parts else None
+
+
+def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterator[Expression]:
+    """g(y) = sum of one-variable splines, each then matched by a primitive: one linear fit per link."""
+    rows = table.fit
+    if len(rows) < 20 * table.columns:
+        return
+    for link, target in usable(rows.target):
+        if link in links:
+            curves = _additive_splines(rows.inputs, target, _link_weights(link, rows))
+            if curves is not None:
+                yield from _matched(curves, rows, library, lambda parts, link=link: link.inverse(add(*parts)))
+
+
+def separable(table: Table, library: Library) -> Iterator[Expression]:
+    """y = product of one-variable splines (signs may change), each then matched by a primitive."""
+    rows = table.fit
+    if len(rows) < 20 * table.columns or np.all(rows.target > 0):
+        return
+    curves = _product_splines(rows.inputs, rows.target)
+    if curves is not None:
+        yield from _matched(curves, rows, library, lambda parts: multiply(*parts))
+
+
+def _spline_columns(x: Array, intervals: int = 10) -> Array:
+    inner = np.quantile(x, np.linspace(0, 1, intervals + 1))
+    if np.any(np.diff(inner) <= 0):
+        inner = np.linspace(x.min(), x.max(), intervals + 1)
+    margin = 1e-9 * (inner[-1] - inner[0])
+    knots = np.concatenate([np.full(4, inner[0] - margin), inner[1:-1], np.full(4, inner[-1] + margin)])
+    return BSpline.design_matrix(x, knots, 3).toarray()
+
+
+def _ridge(matrix: Array, target: Array, roots: Array) -> Array:
+    weighted = matrix * roots[:, None]
+    gram = weighted.T @ weighted
+    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
+    return np.linalg.solve(gram, weighted.T @ (target * roots))
+
+
+def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit: float = 0.02) -> list[Array] | None:
+    blocks = [_spline_columns(column) for column in inputs.T]
+    roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
+    solution = _ridge(np.hstack(blocks), target, roots)
+    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
+    curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
+    residual = (sum(curves) - target) * roots
+    if np.std(residual) > limit * np.std(target * roots):
+        return None
+    return curves
+
+
+def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[Array] | None:
+    blocks = [_spline_columns(column) for column in inputs.T]
+    curves = [np.ones(len(target)) for _ in blocks]
+    for _ in range(25):
+        for place, block in enumerate(blocks):
+            others = np.prod([curve for at, curve in enumerate(curves) if at != place], axis=0)
+            curve = block @ _ridge(block * others[:, None], target, np.ones(len(target)))
+            curves[place] = curve / np.sqrt(np.mean(curve**2)) if place else curve
+    residual = np.prod(curves, axis=0) - target
+    return curves if np.std(residual) <= limit * np.std(target) else None
+
+
+def _matched(curves: list[Array], rows: Rows, library: Library, join) -> Iterator[Expression]:
+    """Formulas from the best primitives of every curve, refined together on the rows."""
+    options = []
+    for column, curve in zip(rows.inputs.T, curves, strict=True):
+        size = np.std(curve)
+        fits = match_curve(column, curve, None, library, 6) if size > 0 else []
+        simple = sorted(fits, key=lambda fit: np.log10(fit.error + 1e-9) + 0.15 * fit.expression.complexity)[:3]
+        replaced = [fit.expression.substitute([Variable(len(options))]) for fit in simple]
+        options.append(replaced or [Constant(float(curve.mean()))])
+    best = [choice[0] for choice in options]
+    trials = [best] + [best[:i] + [other] + best[i + 1:] for i, choice in enumerate(options) for other in choice[1:]]
+    for parts in trials:
+        yield polish(join(parts), rows, 60).expression
+
+

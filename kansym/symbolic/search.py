@@ -1,0 +1,113 @@
+"""The search without a network: reduce the table by its symmetries, solve what is left in few variables, and lift it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from kansym.budget import Budget, Part
+from kansym.structure import symmetry
+from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
+from kansym.symbolic.canonical import canonical
+from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
+from kansym.symbolic.lowdim import EXACT, Candidate, Table, ranked, solve
+from kansym.symbolic.primitives import PRIMITIVES, Library
+
+Array = np.ndarray
+Lift = Callable[[Expression], Expression]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A table in fewer variables, how a formula of it becomes one of the raw columns, and what was found, in words."""
+
+    rows: symmetry.Rows
+    lift: Lift
+    steps: tuple[str, ...]
+
+
+def reduce_table(rows: symmetry.Rows, budget: Budget | Part) -> list[Reduced]:
+    """The chain of verified reductions, from the raw table to the one of fewest variables."""
+    chain = [Reduced(rows, lambda expression: expression, ())]
+    while chain[-1].rows.inputs.shape[1] > 0 and not budget.expired:
+        now = chain[-1]
+        if now.rows.inputs.shape[1] == 1 and len(chain) == 1 and len(now.rows.target) < 60:
+            break
+        step = find_combination(now.rows) or find_scaling(now.rows) or find_by_trial(now.rows)
+        if step is None or (isinstance(step, Scaling) and _trivial(step)):
+            break
+        chain.append(Reduced(step.apply(now.rows), _lifted(now.lift, step), (*now.steps, describe(step))))
+    return chain
+
+
+def _trivial(step: Scaling) -> bool:
+    return len(step.invariants) == len(step.prefactor)
+
+
+def _lifted(outer: Lift, step: Scaling | Combination) -> Lift:
+    if isinstance(step, Scaling):
+        prefactor = monomial(step.prefactor)
+        replacements = [monomial(exponents) for exponents in step.invariants]
+        return lambda expression: outer(multiply(prefactor, expression.substitute(replacements)))
+    return lambda expression: outer(expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1)))
+
+
+def _combined(step: Combination, count: int) -> list[Expression]:
+    old = [Variable(i if i < step.second else i + 1) for i in range(count)]
+    exponent = {"x": Fraction(1), "x^2": Fraction(2), "x^-1": Fraction(-1)}[step.phi]
+    known = abs(step.coefficient - round(step.coefficient)) < 1e-12
+    coefficient = Constant(step.coefficient, str(round(step.coefficient)) if known else None)
+    old[step.first] = add(raise_to(Variable(step.first), exponent), multiply(coefficient, raise_to(Variable(step.second), exponent)))
+    return old
+
+
+def monomial(exponents: tuple[Fraction, ...]) -> Expression:
+    """prod_j x_j**exponents[j] as an expression."""
+    return multiply(*(raise_to(Variable(j), p) for j, p in enumerate(exponents) if p))
+
+
+def describe(step: Scaling | Combination) -> str:
+    """A reduction in words."""
+    if isinstance(step, Scaling):
+        return f"scaling law: {len(step.prefactor)} variables act as {len(step.invariants)}"
+    return f"columns {step.first} and {step.second} act together as one ({step.phi}, {step.coefficient:+.4g})"
+
+
+def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
+    """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
+    rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+    found = solve_cheaply(table, budget, library)
+    if any(candidate.error < EXACT for candidate in found):
+        return ranked(found)
+    chain = reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
+    for reduced in chain[::-1]:
+        inner = Table(Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
+                      Rows(reduced.rows.held_inputs, reduced.rows.held_target))
+        for candidate in solve(inner, budget, library)[:8]:
+            found.append(lifted(candidate, reduced, table))
+        if budget.expired or any(candidate.error < EXACT for candidate in found):
+            break
+    return ranked(found)
+
+
+def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
+    """The constant and the monomials, refitted: what needs no search at all."""
+    from kansym.symbolic.lowdim import monomials
+
+    found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
+    for expression in monomials(table.fit):
+        fitted = polish(expression, table.fit, 20).expression
+        found.append(Candidate(fitted, table.error(fitted), "monomial"))
+    return found
+
+
+def lifted(candidate: Candidate, reduced: Reduced, table: Table) -> Candidate:
+    """A candidate of a reduced table as one of the raw columns, tidied and refitted to the raw rows."""
+    expression = canonical(reduced.lift(candidate.expression))
+    fitted = polish(expression, table.fit, 60).expression
+    return Candidate(fitted, table.error(fitted), "; ".join((*reduced.steps, candidate.origin)))
+

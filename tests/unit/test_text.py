@@ -1,0 +1,88 @@
+"""Formulas as text: tidy, in sympy's syntax, and read back to the same values."""
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kansym.symbolic.expression import Call, Constant, Expression, Variable, add, multiply, whole
+from kansym.symbolic.labels import exact
+from kansym.symbolic.parser import parse
+from kansym.symbolic.sympy_form import to_sympy
+from kansym.symbolic.text import quoted_name, to_text
+from tests.formulas import POINTS, disagreement, expressions
+
+NAMES = ("x", "y", "z")
+TIDY = [
+    "x/y", "x/(y*z)", "-x", "1 - x", "x - y", "x - (y - z)*x", "x**2", "1/x", "1/x**2", "3.0/sqrt(x)", "x**(3/2)",
+    "0.5*x*y**2", "x*(y - z)", "-2.5*x", "x - 2.5*y", "(x + y)**2/(x - y)", "exp(-x**2)", "pi*x/2", "sqrt(2)*x/2",
+    "x**2.7", "x**y", "Abs(x)**3", "(-2.0)**2", "besselj(0, x)", "1.0 - 2e-34*x", "sin(x)**2 + cos(x)**2",
+    "sqrt(x**2 + 1)",
+    "(x*y)**(1/3)", "1/(exp(x) - 1)", "-(x + y)**2", "2*x/3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TIDY)
+def test_tidy_text_is_written_as_it_was_read(text: str) -> None:
+    assert to_text(parse(text, NAMES), NAMES) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("sigmoid", "1/(1 + exp(-x))"), ("planck", "1/(exp(x) - 1)"), ("gaussian", "exp(-x**2)"), ("abs", "Abs(x)"),
+     ("lorentzian", "1/(1 + x**2)"), ("softplus", "log(1 + exp(x))"), ("log1p", "log(1 + x)")],
+)  # fmt: skip
+def test_composed_primitives_are_written_in_plain_functions(name: str, text: str) -> None:
+    assert to_text(Call(name, Variable(0)), NAMES) == text
+
+
+@settings(max_examples=400)
+@given(expressions)
+def test_text_reads_back_to_the_same_values(expression: Expression) -> None:
+    text = to_text(expression, NAMES)
+    assert disagreement(expression, parse(text, NAMES).evaluate(POINTS)) == "", text
+
+
+@settings(max_examples=150)
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=3, max_size=3, unique=True))
+def test_any_column_names_survive_the_round_trip(names: list[str]) -> None:
+    formula = add(multiply(Constant(2.5), Variable(0)), Variable(1), multiply(exact("pi"), Variable(2)), exact("E"))
+    read = parse(to_text(formula, names), names)
+    assert disagreement(formula, read.evaluate(POINTS)) == ""
+
+
+@pytest.mark.parametrize("names", [("pi", "E", "x"), ("N", "S", "I"), ("beta", "gamma", "zeta"), ("exp", "sin", "Abs")])
+def test_names_that_sympy_takes_for_itself_are_only_names(names: tuple[str, ...]) -> None:
+    formula = parse("2*x + exp(y)*pi + sin(z)", NAMES)
+    assert disagreement(formula, parse(to_text(formula, names), names).evaluate(POINTS)) == ""
+    assert {symbol.name for symbol in to_sympy(formula, names).free_symbols} == set(names)
+
+
+def test_a_name_that_is_no_identifier_stands_in_backquotes() -> None:
+    assert quoted_name("T [K]") == "`T [K]`"
+    assert quoted_name("a`b") == "`a``b`"
+    assert quoted_name("λ") == "λ"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_free_constants_read_back_exactly(value: float) -> None:
+    formula = multiply(Constant(value), Variable(0))
+    assert parse(to_text(formula, NAMES), NAMES).evaluate(POINTS).tolist() == formula.evaluate(POINTS).tolist()
+
+
+def test_digits_round_the_free_constants_only() -> None:
+    formula = add(multiply(Constant(2.123456789), Variable(0)), exact("pi"))
+    assert to_text(formula, NAMES, 4) == "2.123*x + pi"
+
+
+@pytest.mark.parametrize("text", TIDY)
+def test_sympys_own_reader_agrees_where_names_are_tame(text: str) -> None:
+    """Only here, on fixed text: the library itself never hands text to sympy."""
+    mine = to_sympy(parse(text, NAMES), NAMES)
+    theirs = sympy.sympify(text, locals={name: sympy.Symbol(name) for name in NAMES})
+    point = {"x": sympy.Float(1.3, 30), "y": sympy.Float(0.7, 30), "z": sympy.Float(0.4, 30)}
+    assert complex((mine - theirs).subs(point)) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_number_alone_is_text_too() -> None:
+    assert to_text(whole(-3), ()) == "-3"
