@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -11,6 +11,42 @@ from kansym.errors import ConfigError
 
 PRESETS: dict[str, float] = {"fast": 15.0, "default": 60.0, "thorough": 600.0}
 DEVICES = ("auto", "cpu", "cuda")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+def _tuple_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(check(item) for item in value)
+
+
+# What every setting must be, in words and as a check; a TOML file or a notebook can hold anything.
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "seed": ("a whole number", _is_whole),
+    "preset": ("text", _is_text),
+    "time_limit": ("a number of seconds", _optional(_is_number)),
+    "device": ("text", _is_text),
+    "basis": ("the name of a basis", _is_text),
+    "grid": ("a whole number", _optional(_is_whole)),
+    "width": ("a tuple of whole numbers, such as (4, 3)", _optional(_tuple_of(_is_whole))),
+    "primitives": ("a tuple of names", _optional(_tuple_of(_is_text))),
+    "drop": ("a tuple of names", _tuple_of(_is_text)),
+    "max_complexity": ("a whole number", _is_whole),
+    "noise": ("a number", _optional(_is_number)),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +72,12 @@ class Config:
     noise: float | None = None
 
     def __post_init__(self) -> None:
+        for name, (kind, matches) in _KINDS.items():
+            value = getattr(self, name)
+            if not matches(value):
+                raise ConfigError(f"{name} is {value!r}: it must be {kind}")
+        if self.seed < 0:
+            raise ConfigError(f"seed is {self.seed}: it must be 0 or more")
         if self.preset not in PRESETS:
             raise ConfigError(f"preset {self.preset!r} is unknown: choose from {', '.join(PRESETS)}")
         if self.device not in DEVICES:
@@ -73,7 +115,8 @@ class Config:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(f"unknown setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        given: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}
+        return cls(**given)
 
     @classmethod
     def from_toml(cls, text: str) -> Config:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from kansym.nn import KAN
+# A saved graph is shown without torch: only what measures a live network loads it.
+if TYPE_CHECKING:
+    import networkx
+    from torch import Tensor
+
+    from kansym.nn import KAN
 
 Numbers = NDArray[np.float64]
 
@@ -128,6 +130,8 @@ class Graph:
 
     def to_networkx(self) -> networkx.DiGraph:
         """Return the active part: nodes (layer, index), and (layer, index, slot) for the sums a product multiplies."""
+        import networkx
+
         graph = networkx.DiGraph()
         kinds = {(node.layer, node.index): node for node in self.nodes}
         for node in self.active_nodes():
@@ -172,6 +176,8 @@ def graph_of(
         target_name: the label of the target, or T labels.
         member: which member.
     """
+    import torch
+
     single = model.member(member)
     with torch.no_grad():
         samples, scores = single.edge_samples(x), edge_scores(single, x)
@@ -200,6 +206,8 @@ def edge_scores(model: KAN, x: Tensor) -> list[Tensor]:
     Returns:
         One (E, I, O) per layer, >= 0, masked edges 0.
     """
+    import torch
+
     with torch.no_grad():
         samples, totals = model.edge_samples(x), []
         for target in range(model.widths[-1].nodes):
@@ -248,7 +256,7 @@ def _nodes(model: KAN, input_names: Sequence[str], targets: Sequence[str]) -> It
 
 
 def _sampled(identity: EdgeId, score: float, x: Tensor, y: Tensor, active: bool) -> Edge:
-    order = torch.sort(x, stable=True).indices
+    order = x.sort(stable=True).indices
     inputs, outputs = (tensor[order].double().cpu().numpy() for tensor in (x, y))
     return Edge(identity, score, inputs, outputs, active)
 

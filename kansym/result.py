@@ -15,7 +15,11 @@ from kansym.symbolic.formula import Formula, ParetoFront
 
 @dataclass(frozen=True)
 class Table:
-    """What a run remembers of its data: never the rows themselves, only these facts."""
+    """What a run remembers of its data: never the rows themselves, only these facts.
+
+    options: what was said about the file when it was read, by the command line's option names ("sigma", "missing",
+        "units", ...), so that the fit can be repeated; empty for data that came from no file.
+    """
 
     source: str
     digest: str
@@ -26,11 +30,12 @@ class Table:
     target_unit: str | None
     notes: tuple[str, ...] = ()
     ranges: tuple[tuple[float, float], ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Points:
-    """Up to 2,000 rows for pictures: inputs (n, D), measured and predicted target (n,), and which part each row is in."""
+    """Up to 2,000 rows for pictures: inputs (n, D), measured and predicted target (n,), and each row's part."""
 
     inputs: np.ndarray
     measured: np.ndarray

@@ -126,6 +126,20 @@ def read_table_options(flags: Mapping[str, Any]) -> TableOptions:
     return TableOptions(**_given(flags, (*_TABLE, *_FILE)))
 
 
+def spelled_file_options(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The flags about the table as they would be typed, but for the target and the features, which a run knows."""
+    given = _given(flags, (*_TABLE, *_FILE))
+    return {name: _spelled(value) for name, value in given.items() if name not in ("target", "features")}
+
+
+def _spelled(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    from kansym.report.html import listed
+
+    return listed([f"{name}={unit}" for name, unit in value.items()])
+
+
 def choose(registry: Any, name: str, flag: str) -> Any:
     """The entry of a registry that a flag names. Raises click's usage error with the names that exist."""
     if name in registry:

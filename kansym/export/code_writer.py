@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from kansym.errors import FormulaError
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
 from kansym.symbolic.labels import Exact
 from kansym.symbolic.notation import exact_value
@@ -22,7 +23,10 @@ class Language:
 
 
 def code(expression: Expression, names: Sequence[str], language: Language) -> str:
-    """The formula as one expression of a language; every compound operand stands in parentheses."""
+    """The formula as one expression of a language; every compound operand stands in parentheses.
+
+    Raises FormulaError for a primitive that the language does not know, such as one that a user registered.
+    """
     return _write(expression, names, language)
 
 
@@ -35,6 +39,8 @@ def _write(node: Expression, names: Sequence[str], language: Language) -> str:
     if isinstance(node, Power):
         return language.power(_operand(node.base, names, language), node.exponent)
     if isinstance(node, Call):
+        if node.name not in language.calls:
+            raise FormulaError(f"this format has no form of the primitive {node.name!r}: export as latex or json")
         return language.calls[node.name].replace("{}", _write(node.argument, names, language))
     assert isinstance(node, (Sum, Product))
     if isinstance(node, Product):

@@ -20,7 +20,8 @@ from kansym.report.canvas import drawable, faces, has_mathematical_letters, new_
 from kansym.report.curves import drawn
 from kansym.report.graph_figure import scene_figure
 from kansym.report.markup import mathtext
-from kansym.report.scene import Units, before_and_after
+from kansym.report.scene import before_and_after
+from kansym.report.units import units_of
 from kansym.result import Result
 from kansym.symbolic.formula import Formula
 
@@ -30,11 +31,6 @@ KINDS: Registry[Callable[[Result], Figure]] = Registry("kind of picture")
 MOST_POINTS = 2000
 AXES_ROOM, FORMULA_ROOM, LINE_HEIGHT = 310.0, 320.0, 24.0  # of the Pareto picture, in points
 _ERROR_PARTS = ("validation", "leave-one-out", "test", "train")
-
-
-def units_of(result: Result) -> Units:
-    """The units of a result's columns, for the names in the graph picture."""
-    return Units(tuple(result.table.input_units), (result.table.target_unit,))
 
 
 @KINDS.register("graph")

@@ -12,8 +12,8 @@ from typing import Any
 
 from kansym.report import style
 from kansym.report.markup import mathml
-from kansym.report.scene import Units
 from kansym.report.svg import graphs_svg, xml_text
+from kansym.report.units import units_of
 from kansym.result import Result
 from kansym.symbolic.formula import Errors, Formula
 
@@ -139,7 +139,7 @@ def _graph(result: Result) -> str:
     if result.graph is None and result.graph_before is None:
         origin = f" ({xml_text(result.formula.origin)})" if result.formula.origin else ""
         return _section("Network", f"<p>No network was trained: a direct check of the data found the law{origin}.</p>")
-    units = Units(tuple(result.table.input_units), (result.table.target_unit,))
+    units = units_of(result)
     note = _note("Lines are wide and dark where an edge matters most. Point at an edge for its facts.")
     return _section("Network", graphs_svg(result.graph_before, result.graph, units) + note)
 
@@ -228,17 +228,19 @@ def reproduce_command(result: Result) -> str:
     """The command line that repeats the fit, quoted for a POSIX shell; only what differs from the defaults is named."""
     table = result.table
     words = ["kansym", "fit", table.source, "--target", table.target_name]
-    words += ["--features", _listed(table.input_names), "--seed", str(result.config.seed)]
+    words += ["--features", listed(table.input_names), "--seed", str(result.config.seed)]
+    for key, value in table.options.items():
+        words += [f"--{key}", value]
     default = type(result.config)().to_dict()
     for key, value in result.config.to_dict().items():
         if key == "seed" or value == default.get(key) or value in ([], ()):
             continue
-        shown = _listed([str(item) for item in value]) if isinstance(value, list) else str(value)
+        shown = listed([str(item) for item in value]) if isinstance(value, list) else str(value)
         words += [f"--{key.replace('_', '-')}", shown]
     return shlex.join(words)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names as one row of CSV, as the command line reads them."""
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(names)

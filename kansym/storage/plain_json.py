@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ def _dumps(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """`value` in JSON's own types; numpy numbers and arrays are unpacked, numbers that are not finite become None."""
+    """`value` in JSON's own types: numpy and dataclasses are unpacked, numbers that are not finite become None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -154,6 +154,7 @@ def _table(value: Any) -> Table:
         target_unit=optional_text(target.get("unit"), "a unit"),
         notes=tuple(text(item, "a note") for item in listing(record.get("notes"), "notes")),
         ranges=tuple(interval(item, "ranges") for item in listing(record.get("ranges"), "ranges")),
+        options={key: text(item, "options") for key, item in mapping(record.get("options", {}), "options").items()},
     )
 
 

@@ -59,8 +59,8 @@ def _pictures(result: Result) -> dict[str, bytes]:
     """The parts for people and other programs."""
     from kansym.export import FORMATS
     from kansym.report.html import report
-    from kansym.report.scene import Units
-    from kansym.report.svg import graph_svg
+    from kansym.report.svg import graphs_svg
+    from kansym.report.units import units_of
 
     formulas = [formula_summary(formula) for formula in result.front.formulas]
     parts = {
@@ -68,9 +68,9 @@ def _pictures(result: Result) -> dict[str, bytes]:
         "formula.tex": _entry(FORMATS, "latex")(result).encode(),
         "report.html": report(result).encode(),
     }
-    if result.graph is not None:
-        units = Units(result.table.input_units, (result.table.target_unit,))
-        parts["graph.svg"] = graph_svg(result.graph, units).encode()
+    picture = graphs_svg(result.graph_before, result.graph, units_of(result))
+    if picture:
+        parts["graph.svg"] = picture.encode()
     return parts
 
 
@@ -107,6 +107,7 @@ def _table_to_json(table: Table) -> dict[str, Any]:
         "target": {"name": table.target_name, "unit": table.target_unit},
         "notes": list(table.notes),
         "ranges": [list(limits) for limits in table.ranges],
+        "options": dict(table.options),
     }
 
 

@@ -24,8 +24,9 @@ PROBES = 400
 LARGEST_EXPONENT = 6
 ROUNDING = 0.06
 LOOSEST = 0.08
-FACTOR = 3.0
-FLOOR = 2e-6
+FACTOR = 1.3
+SCALING_FLOOR = 2e-4
+COMBINATION_FLOOR = 2e-6
 POOR = 0.01
 IMPROVEMENT = 0.6
 
@@ -106,14 +107,21 @@ def _rational_power(x: Array, exponent: Fraction) -> Array:
 
 def find_scaling(rows: Rows) -> Scaling | None:
     """The largest verified family of scaling laws, as the reduction it allows; None when there is none."""
-    logs = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+    positive = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
     best, error = None, np.inf
-    for positive_target in _target_modes(rows):
-        found = _scaling_in(rows, logs, positive_target)
-        if found is not None and (best is None or len(found[0].invariants) < len(best.invariants)
-                                  or (len(found[0].invariants) == len(best.invariants) and found[1] < error)):
-            best, error = found
+    for logs in _distinct(positive, np.zeros_like(positive)):
+        for positive_target in _target_modes(rows):
+            found = _scaling_in(rows, logs, positive_target)
+            if found is None:
+                continue
+            left = len(found[0].invariants)
+            if best is None or (left, found[1]) < (len(best.invariants), error):
+                best, error = found
     return best
+
+
+def _distinct(first: Array, second: Array) -> list[Array]:
+    return [first] if np.array_equal(first, second) else [first, second]
 
 
 def _target_modes(rows: Rows) -> list[bool]:
@@ -136,16 +144,27 @@ def _scaling_in(rows: Rows, logs: Array, positive_target: bool) -> tuple[Scaling
     surrogate = fit_surrogate(_coordinates(rows.inputs, logs), target, held_points, held)
     if surrogate is None or surrogate.held_out > 0.2:
         return None
-    probes, at = held_points[:PROBES], rows.held_inputs[:PROBES]
+    trusted = _trusted(held_points, surrogate.predict(held_points) - held)
+    probes, at = held_points[trusted], rows.held_inputs[trusted]
     slopes = surrogate.gradient(probes) * np.where(logs, 1.0, at)
     value = np.ones(len(probes)) if positive_target else surrogate.predict(probes)
     table = np.column_stack([value, slopes])
     full = _relative_error(surrogate, held_points, rows, positive_target)
     for scaling in _proposals(table, surrogate.held_out):
         error = reduced_error(scaling.apply(rows), rows, scaling)
-        if error <= max(FACTOR * full, FLOOR):
+        if error <= max(FACTOR * full, SCALING_FLOOR):
             return scaling, error
     return None
+
+
+def _trusted(points: Array, residual: Array) -> Array:
+    """The held-out rows where the surrogate's gradient can be believed: away from the edges, and well predicted."""
+    low, high = np.quantile(points, 0.04, axis=0), np.quantile(points, 0.96, axis=0)
+    inside = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
+    if len(inside) < 8 * points.shape[1]:
+        inside = np.arange(len(points))
+    order = inside[np.argsort(np.abs(residual[inside]), kind="stable")]
+    return order[: max(6 * points.shape[1], int(0.7 * len(order)))][:PROBES]
 
 
 def _relative_error(surrogate: Surrogate, held_points: Array, rows: Rows, positive_target: bool) -> float:
@@ -253,11 +272,12 @@ def find_combination(rows: Rows) -> Combination | None:
         if surrogate is None or surrogate.held_out > 0.3:
             continue
         full = _relative_error(surrogate, rows.held_inputs, rows, positive_target)
-        slopes = surrogate.gradient(rows.held_inputs[:PROBES])
-        options += [(score, full, combination) for score, combination in _pairs(rows.held_inputs[:PROBES], slopes)]
+        trusted = _trusted(rows.held_inputs, surrogate.predict(rows.held_inputs) - change(rows.held_target))
+        points = rows.held_inputs[trusted]
+        options += [(score, full, combination) for score, combination in _pairs(points, surrogate.gradient(points))]
     options.sort(key=lambda option: option[0])
     for score, full, combination in options[:4]:
-        if score < 0.06 and reduced_error(combination.apply(rows), rows) <= max(FACTOR * full, FLOOR):
+        if score < 0.06 and reduced_error(combination.apply(rows), rows) <= max(FACTOR * full, COMBINATION_FLOOR):
             return combination
     return None
 

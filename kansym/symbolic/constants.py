@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import linalg, optimize
@@ -49,7 +50,10 @@ class Fit:
 
 def mean_square(expression: Expression, rows: Rows) -> float:
     """Weighted mean square error on rows; infinite where the formula is not real and finite."""
-    residual = (expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    return _mean_square_of((expression.evaluate(rows.inputs) - rows.target) * rows.roots)
+
+
+def _mean_square_of(residual: Array) -> float:
     size = np.max(np.abs(residual)) if len(residual) else 0.0
     if not np.isfinite(size):
         return np.inf
@@ -122,31 +126,53 @@ def polish(expression: Expression, rows: Rows, evaluations: int = 200) -> Fit:
     tape = Tape(expression)
     if len(tape.start) == 0 or len(rows) < len(tape.start):
         return Fit(expression, mean_square(expression, rows), np.zeros(len(tape.start)))
+    theta, error, errors, condition = least_squares(tape, rows, evaluations)
+    return Fit(expression.with_constants(theta), error, errors, condition)
+
+
+class Model(Protocol):
+    """What `least_squares` fits: a start (P,), and values and jacobian with the shapes of `Tape`."""
+
+    start: Array
+
+    def values(self, inputs: Array, theta: Array) -> Array: ...
+
+    def jacobian(self, inputs: Array, theta: Array) -> tuple[Array, Array]: ...
+
+
+def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Array, float, Array, float]:
+    """MINPACK's Levenberg-Marquardt from model.start: constants (P,), mean square, standard errors (P,), condition.
+
+    The start comes back when no better constants are found.
+    """
     roots = rows.roots
-    unit = np.where(tape.start == 0, 1.0, np.abs(tape.start))
+    unit = np.where(model.start == 0, 1.0, np.abs(model.start))
     size = float(np.max(np.abs(rows.target * roots))) or 1.0
 
     def residual(theta: Array) -> Array:
-        value = (tape.values(rows.inputs, theta * unit) - rows.target) * roots / size
-        return np.where(np.isfinite(value), value, 1e6)
+        value = (model.values(rows.inputs, theta * unit) - rows.target) * roots / size
+        return np.broadcast_to(np.where(np.isfinite(value), value, 1e6), (len(rows),))
 
     def jacobian(theta: Array) -> Array:
-        _, columns = tape.jacobian(rows.inputs, (theta * unit)[None])
+        _, columns = model.jacobian(rows.inputs, (theta * unit)[None])
         columns = columns[0] * (roots[:, None] if isinstance(roots, np.ndarray) else roots) * unit / size
         return np.where(np.isfinite(columns), columns, 0.0)
 
     with np.errstate(all="ignore"):
         found = optimize.least_squares(
-            lambda theta: np.broadcast_to(residual(theta), (len(rows),)), tape.start / unit, jacobian, method="lm",
+            residual, model.start / unit, jacobian, method="lm",
             xtol=3e-16, ftol=3e-16, gtol=3e-16, max_nfev=evaluations, x_scale="jac",
-        )
-        fitted = expression.with_constants(found.x * unit)
-        before, after = mean_square(expression, rows), mean_square(fitted, rows)
+        )  # fmt: skip
+        before = _mean_square_at(model, rows, model.start)
+        theta, after = found.x * unit, _mean_square_at(model, rows, found.x * unit)
         if not after <= before:
-            fitted, after = expression, before
-            found.x = tape.start / unit
-        errors, condition = _standard_errors(jacobian(found.x), unit * 1.0, after / size**2, len(rows))
-    return Fit(fitted, after, errors, condition)
+            theta, after = model.start, before
+        errors, condition = _standard_errors(jacobian(theta / unit), unit * 1.0, after / size**2, len(rows))
+    return theta, after, errors, condition
+
+
+def _mean_square_at(model: Model, rows: Rows, theta: Array) -> float:
+    return _mean_square_of(np.broadcast_to((model.values(rows.inputs, theta) - rows.target) * rows.roots, (len(rows),)))
 
 
 def _standard_errors(columns: Array, unit: Array, mean_square: float, rows: int) -> tuple[Array, float]:

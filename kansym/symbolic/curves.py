@@ -13,14 +13,18 @@ from fractions import Fraction
 import numpy as np
 
 from kansym.symbolic.constants import Rows, fit_starts, mean_square, polish
-from kansym.symbolic.expression import Constant, Expression, Power, Variable, add, call, multiply, raise_to
+from kansym.symbolic.dictionary import one_variable_features
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, call, multiply, raise_to
 from kansym.symbolic.primitives import CONSTANT, IDENTITY, PRIMITIVES, Library, Primitive, power
+from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
 SCAN_POINTS = 96
 FRONT_POWERS = tuple(Fraction(p) for p in ("0", "1", "-1", "2", "-2", "3", "1/2", "-1/2", "4", "-3", "5", "-5", "-4"))
 INNER_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "1/2", "-2"))
 SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0, 12.6, 18.0, 25.0])
+ZOOM_BELOW = 0.3
+WAVES = np.arange(1.0, 90.0, 1.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 
 
@@ -54,7 +58,7 @@ def match_curve(z: Array, t: Array, weights: Array | None = None, library: Libra
     variance = _variance(t, weights)
     if not variance > 0:
         return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
-    found = list(_power_fits(z, t, weights, library, variance))
+    found = [*_power_fits(z, t, weights, library, variance), *_dictionary_fits(rows, library, variance)]
     scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.error)
     for scan in _varied(scans, keep):
         expression = _refined(scan, rows)
@@ -91,6 +95,28 @@ def _power_fits(z: Array, t: Array, weights: Array | None, library: Library, var
         yield from _linear_fit(value, t, roots, variance, raise_to(Variable(0), row.exponent), row.name)
 
 
+def _dictionary_fits(rows: Rows, library: Library, variance: float) -> Iterator[CurveFit]:
+    """Sums of up to three functions without inner constants (x**4 - x**3, sin x + x): sparse linear regression."""
+    thin = rows if len(rows) <= 300 else rows.take(np.linspace(0, len(rows) - 1, 300).round().astype(int))
+    terms, values = one_variable_features(thin.inputs)
+    kept = [i for i, term in enumerate(terms) if allowed(term, library)]
+    for subset in best_subsets(values[:, kept], thin.target, thin.weights, 3 if len(thin) > 12 else 1):
+        parts = [multiply(Constant(c), terms[kept[i]]) for c, i in zip(subset.coefficients, subset.columns, strict=True)]
+        expression = add(*parts, Constant(subset.constant)) if subset.constant else add(*parts)
+        yield CurveFit(expression, mean_square(expression, rows) / variance, "sum")
+
+
+def allowed(expression: Expression, library: Library) -> bool:
+    """Whether a formula uses no primitive that the user left out."""
+    if library is PRIMITIVES:
+        return True
+    exponents = {row.exponent for row in library} | {Fraction(-1), Fraction(2)}
+    nodes = list(expression.walk())
+    return all(node.name in library for node in nodes if isinstance(node, Call)) and all(
+        node.exponent in exponents for node in nodes if isinstance(node, Power)
+    )
+
+
 def _linear_fit(value: Array, t: Array, roots: Array, variance: float, term: Expression, name: str) -> Iterator[CurveFit]:
     for offset in (True, False):
         columns = np.column_stack([value, np.ones_like(value)] if offset else [value]) * roots[:, None]
@@ -122,13 +148,12 @@ def _scan(z: Array, t: Array, weights: Array | None, library: Library, fronts: t
         with np.errstate(all="ignore"):
             u = power(inner).value(points)
         slopes, shifts = _starts(u)
-        arguments = slopes[:, None] * u + shifts[:, None]
         for primitive in library:
             if primitive.exponent is not None and (primitive.exponent > 1 and primitive.exponent.denominator == 1):
                 continue
             if not primitive.searched or primitive in (CONSTANT, IDENTITY):
                 continue
-            yield from _scan_primitive(primitive, inner, arguments, slopes, shifts, points, values, w, fronts, variance)
+            yield from _scan_primitive(primitive, inner, u, slopes, shifts, points, values, w, fronts, variance)
 
 
 def _starts(u: Array) -> tuple[Array, Array]:
@@ -136,7 +161,7 @@ def _starts(u: Array) -> tuple[Array, Array]:
     spread = max(float(np.ptp(u)), 1e-9 * size)
     plain = np.concatenate([SLOPES / size, -SLOPES / size, [1.0, -1.0, 2.0, 0.5]])
     slopes = np.concatenate([SLOPES / spread, -SLOPES / spread])
-    grid = [(a, 0.0) for a in plain]
+    grid = [(a, 0.0) for a in np.concatenate([plain, WAVES / size])]
     grid += [(a, b) for a in plain[: 2 * len(SLOPES)] for b in SHIFTS]
     grid += [(a, -a * middle + b) for a in slopes for b in (0.0, 0.8, -0.8)]
     low, high = float(u.min()), float(u.max())
@@ -146,9 +171,10 @@ def _starts(u: Array) -> tuple[Array, Array]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _scan_primitive(primitive: Primitive, inner: Fraction, arguments: Array, slopes: Array, shifts: Array, points: Array,
+def _scan_primitive(primitive: Primitive, inner: Fraction, u: Array, slopes: Array, shifts: Array, points: Array,
                     values: Array, w: Array, fronts: tuple[Fraction, ...], variance: float) -> Iterator[_Scan]:
     low, high = primitive.domain
+    arguments = slopes[:, None] * u + shifts[:, None]
     inside = np.all((arguments > low) & (arguments < high), axis=1)
     if primitive.exponent is not None:
         inside &= shifts != 0.0
@@ -167,9 +193,25 @@ def _scan_primitive(primitive: Primitive, inner: Fraction, arguments: Array, slo
             centred = np.flatnonzero(b == 0.0)
             if len(centred):
                 best = np.append(best, centred[np.argmin(errors[centred])])
+            if len(centred) and errors[best[-1]] < ZOOM_BELOW:
+                slope, error = _zoomed(primitive, a[best[-1]], u, factor, other, values, w)
+                yield _Scan(error / variance, primitive, front, inner, slope, 0.0, scaled)
+                best = best[:-1]
             for at in best:
                 if np.isfinite(errors[at]):
                     yield _Scan(float(errors[at]), primitive, front, inner, float(a[at]), float(b[at]), scaled)
+
+
+def _zoomed(primitive: Primitive, slope: float, u: Array, factor: Array, other: Array, values: Array, w: Array) -> tuple[float, float]:
+    """The best slope near a scan's start without a shift, by two rounds of a finer grid, and its mean square error."""
+    reached = np.inf
+    for reach in (0.25, 0.04, 0.006):
+        trial = slope * (1.0 + np.linspace(-reach, reach, 13))
+        with np.errstate(all="ignore"):
+            errors = _two_column_errors(primitive.value(trial[:, None] * u) * factor, other, values, w)
+        at = int(np.argmin(errors))
+        slope, reached = float(trial[at]), float(errors[at])
+    return slope, reached
 
 
 def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) -> Array:

@@ -17,7 +17,15 @@ LARGEST = 2600
 
 def features(inputs: Array) -> tuple[list[Expression], Array]:
     """The dictionary for inputs (N, D): expressions, and their values (N, F); only finite and distinct columns stay."""
-    expressions = list(_crossed(inputs.shape[1]))
+    return _evaluated(list(_crossed(inputs.shape[1])), inputs)
+
+
+def one_variable_features(inputs: Array) -> tuple[list[Expression], Array]:
+    """The one-variable functions alone, without their products, for inputs (N, 1)."""
+    return _evaluated(list(univariate(Variable(0))), inputs)
+
+
+def _evaluated(expressions: list[Expression], inputs: Array) -> tuple[list[Expression], Array]:
     kept: list[Expression] = []
     columns: list[Array] = []
     seen: set[bytes] = set()

@@ -86,7 +86,13 @@ class Expression:
         return add(as_expression(other), self)
 
     def __sub__(self, other: Expression | float) -> Expression:
-        return add(self, multiply(whole(-1), as_expression(other)))
+        return add(self, -as_expression(other))
+
+    def __rsub__(self, other: Expression | float) -> Expression:
+        return as_expression(other) - self
+
+    def __neg__(self) -> Expression:
+        return multiply(whole(-1), self)
 
     def __mul__(self, other: Expression | float) -> Expression:
         return multiply(self, as_expression(other))
@@ -96,6 +102,9 @@ class Expression:
 
     def __truediv__(self, other: Expression | float) -> Expression:
         return multiply(self, raise_to(as_expression(other), Fraction(-1)))
+
+    def __rtruediv__(self, other: Expression | float) -> Expression:
+        return as_expression(other) / self
 
     def __pow__(self, exponent: int | Fraction) -> Expression:
         return raise_to(self, Fraction(exponent))
@@ -197,7 +206,7 @@ def add(*terms: Expression) -> Expression:
 
 def multiply(*factors: Expression) -> Expression:
     """A product with nested products laid flat; one factor stays itself, none is 1."""
-    flat = tuple(inner for factor in factors for inner in (factor.factors if isinstance(factor, Product) else (factor,)))
+    flat = tuple(part for factor in factors for part in (factor.factors if isinstance(factor, Product) else (factor,)))
     kept = tuple(factor for factor in flat if not (isinstance(factor, Constant) and factor.label == "1"))
     return whole(1) if not kept else kept[0] if len(kept) == 1 else Product(kept)
 
@@ -306,8 +315,8 @@ class Tape:
                 columns[..., step[1]] += seed
             else:
                 for target, factor in self._partials(step, values):
-                    term = seed * factor
-                    adjoint[target] = term if adjoint[target] is None else adjoint[target] + term
+                    known = adjoint[target]
+                    adjoint[target] = seed * factor if known is None else known + seed * factor
         return np.broadcast_to(values[-1], shape), columns
 
     @staticmethod

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
-from kansym.symbolic.notation import Quotient, as_fraction, as_real_power, ordered_terms, plain
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable
+from kansym.symbolic.notation import Quotient, as_real_power, plain
 from kansym.symbolic.primitives import CALLS
+from kansym.symbolic.writer import ATOM, POWER, PRODUCT, SUM, Writer
 
-SUM, PRODUCT, POWER, ATOM = range(4)
 # Up to here pdflatex knows the letters; others are written by their number.
 LAST_LATIN = 0x17F
 
@@ -55,7 +55,7 @@ def to_latex(expression: Expression, names: Sequence[str], digits: int | None = 
     names: the column names (D,): `theta` becomes \theta, `x_1` x_{1}, anything unusual upright text, escaped.
     digits: significant digits of the free constants; None writes all of them.
     """
-    return _Writer(tuple(names), digits).write(plain(expression))
+    return _Writer(names, digits).write(plain(expression))
 
 
 def latex_name(name: str) -> str:
@@ -102,33 +102,12 @@ def latex_number(value: float, digits: int | None = 6) -> str:
     return power if mantissa == "1" else f"-{power}" if mantissa == "-1" else rf"{mantissa} \times {power}"
 
 
-class _Writer:
-    def __init__(self, names: tuple[str, ...], digits: int | None) -> None:
-        self.names, self.digits = names, digits
+class _Writer(Writer):
+    def _parentheses(self, text: str) -> str:
+        return rf"\left({text}\right)"
 
-    def write(self, node: Expression, least: int = SUM) -> str:
-        text, strength = self._node(node)
-        return rf"\left({text}\right)" if strength < least else text
-
-    def _node(self, node: Expression) -> tuple[str, int]:
-        if isinstance(node, Variable):
-            return latex_name(self.names[node.index]), ATOM
-        if isinstance(node, Sum):
-            return self._sum(node), SUM
-        if isinstance(node, Call):
-            return self._call(node)
-        if isinstance(node, Power) and node.exponent > 0:
-            return self._power(node)
-        assert isinstance(node, (Product, Power, Constant))
-        return self._quotient(as_fraction(node))
-
-    def _sum(self, node: Sum) -> str:
-        pieces = []
-        for place, term in enumerate(ordered_terms(node.terms)):
-            text = self.write(term, PRODUCT if isinstance(term, Sum) else SUM)
-            sign = ("-" if place == 0 else " - ") if text.startswith("-") else ("" if place == 0 else " + ")
-            pieces.append(sign + text.removeprefix("-"))
-        return "".join(pieces)
+    def _name(self, name: str) -> str:
+        return latex_name(name)
 
     def _call(self, node: Call) -> tuple[str, int]:
         power = as_real_power(node)

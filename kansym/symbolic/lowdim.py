@@ -12,9 +12,9 @@ from scipy.interpolate import BSpline
 
 from kansym.budget import Budget, Part
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
+from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, allowed, match_curve
 from kansym.symbolic.dictionary import features
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, multiply, raise_to
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, Link, usable
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.sparse import best_subsets
@@ -22,6 +22,7 @@ from kansym.symbolic.sparse import best_subsets
 Array = np.ndarray
 EXACT = 1e-9
 SEARCH_ROWS = 400
+LARGEST_EXPONENT = 7.5
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to fit and rows to judge by."""
+    """Rows to fit, rows to judge by, and the error at which the search may stop."""
 
     fit: Rows
     held: Rows
+    goal: float = EXACT
 
     @property
     def columns(self) -> int:
@@ -66,7 +68,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
         for expression in expressions:
             if allowed(expression, library):
                 found.append(Candidate(expression, table.error(expression), origin))
-        if budget.expired or any(candidate.error < EXACT for candidate in found):
+        if budget.expired or any(candidate.error <= table.goal for candidate in found):
             break
     return ranked(found)
 
@@ -77,18 +79,6 @@ def ranked(found: list[Candidate], keep: int = 24) -> list[Candidate]:
     return sorted(good, key=lambda candidate: candidate.score)[:keep]
 
 
-def allowed(expression: Expression, library: Library) -> bool:
-    """Whether a formula uses no primitive that the user left out."""
-    if library is PRIMITIVES:
-        return True
-    for node in expression.walk():
-        if isinstance(node, Call) and node.name not in library:
-            return False
-        if isinstance(node, Power) and node.exponent not in (-1, 2) and not any(p.exponent == node.exponent for p in library):
-            return False
-    return True
-
-
 def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expression]]]:
     rows = table.fit
     yield "constant", [Constant(float(np.average(rows.target, weights=rows.weights)))]
@@ -96,6 +86,7 @@ def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expressi
         return
     yield "monomial", monomials(rows)
     yield "linear", [linear(rows)]
+    yield "polynomial", list(polynomials(rows))
     if table.columns > 1:
         yield "additive", list(additive(table, library, LINKS[:1]))
     for degree in ((1, 2), (2, 2)) if table.columns <= 4 else ((1, 1),):
@@ -106,7 +97,8 @@ def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expressi
     if table.columns > 1:
         yield "additive under a link", list(additive(table, library, LINKS[1:]))
         yield "product", list(separable(table, library))
-    yield "rational", list(rationals(rows, 3, 3)) if table.columns <= 2 else []
+    for degree in ((3, 3), (4, 2), (4, 4)) if table.columns <= 2 else ():
+        yield "rational", list(rationals(rows, *degree))
 
 
 def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
@@ -128,7 +120,9 @@ def monomials(rows: Rows) -> list[Expression]:
 
 
 def _roundings(exponents: Array) -> Iterator[list[Fraction]]:
-    for limit in (1, 2, 3, 4, 6):
+    if np.max(np.abs(exponents)) > LARGEST_EXPONENT:
+        return
+    for limit in (1, 2, 3, 4):
         yield [Fraction(float(p)).limit_denominator(limit) if abs(p) > 0.02 else Fraction(0) for p in exponents]
 
 
@@ -151,6 +145,50 @@ def linear(rows: Rows) -> Expression:
     solution = np.linalg.lstsq(matrix / scale, rows.target * roots, rcond=None)[0] / scale
     terms = [multiply(Constant(float(c)), Variable(i)) for i, c in enumerate(solution[:-1])]
     return add(*terms, Constant(float(solution[-1])))
+
+
+def polynomials(rows: Rows) -> Iterator[Expression]:
+    """Polynomials of rising degree under every link; terms that do not matter are dropped one by one."""
+    thin = _thinned(rows, 600)
+    scale = np.max(np.abs(thin.inputs), axis=0)
+    for link, target in usable(thin.target):
+        for degree in range(2, 9):
+            terms = _terms(thin.inputs.shape[1], degree)
+            if len(terms) > min(len(thin) // 3, 130):
+                break
+            columns = np.column_stack([_term_values(thin.inputs / scale, term) for term in terms])
+            roots = _link_roots(link, thin)
+            solution, error = _least_squares(columns, target, roots)
+            if error < 1e-7:
+                yield polish(link.inverse(_trimmed(terms, columns, solution, target, scale, roots)), thin, 30).expression
+                break
+
+
+def _link_roots(link: Link, rows: Rows) -> Array:
+    weights = _link_weights(link, rows)
+    return np.ones(len(rows)) if weights is None else np.sqrt(weights)
+
+
+def _least_squares(columns: Array, target: Array, roots: Array) -> tuple[Array, float]:
+    """The solution, and its RMS residual over the target's spread."""
+    solution = np.linalg.lstsq(columns * roots[:, None], target * roots, rcond=1e-14)[0]
+    residual = (columns @ solution - target) * roots
+    return solution, float(np.std(residual) / max(np.std(target * roots), 1e-300))
+
+
+def _trimmed(terms: list[tuple[int, ...]], columns: Array, solution: Array, target: Array, scale: Array, roots: Array) -> Expression:
+    kept = list(range(len(terms)))
+    while len(kept) > 1:
+        share = np.abs(solution) * np.std(columns[:, kept], axis=0) + np.abs(solution) * (columns[:, kept].std(axis=0) == 0)
+        drop = int(np.argmin(share))
+        trial = kept[:drop] + kept[drop + 1:]
+        smaller, error = _least_squares(columns[:, trial], target, roots)
+        if error > 1e-6:
+            break
+        kept, solution = trial, smaller
+    factors = [1 / np.prod([scale[i] for i in terms[k]]) for k in kept]
+    polynomial = _polynomial([terms[k] for k in kept], [float(c * f) for c, f in zip(solution, factors, strict=True)])
+    return polynomial if polynomial is not None else Constant(0.0)
 
 
 def one_variable(rows: Rows, library: Library) -> list[Expression]:
@@ -178,7 +216,7 @@ def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
     expressions, values = features(thin.inputs)
     if not expressions:
         return
-    most = 4 if len(thin) >= 20 else 2
+    most = 4 if len(thin) >= 60 else 3 if len(thin) >= 30 else 2 if len(thin) >= 12 else 1
     for link, target in usable(thin.target):
         found = []
         for subset in best_subsets(values, target, _link_weights(link, thin), most):

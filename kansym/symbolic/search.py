@@ -14,7 +14,7 @@ from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import EXACT, Candidate, Table, ranked, solve
+from kansym.symbolic.lowdim import Candidate, Table, ranked, solve
 from kansym.symbolic.primitives import PRIMITIVES, Library
 
 Array = np.ndarray
@@ -81,15 +81,15 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     found = solve_cheaply(table, budget, library)
-    if any(candidate.error < EXACT for candidate in found):
+    if any(candidate.error <= table.goal for candidate in found):
         return ranked(found)
     chain = reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
     for reduced in chain[::-1]:
         inner = Table(Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
-                      Rows(reduced.rows.held_inputs, reduced.rows.held_target))
+                      Rows(reduced.rows.held_inputs, reduced.rows.held_target), table.goal)
         for candidate in solve(inner, budget, library)[:8]:
             found.append(lifted(candidate, reduced, table))
-        if budget.expired or any(candidate.error < EXACT for candidate in found):
+        if budget.expired or any(candidate.error <= table.goal for candidate in found):
             break
     return ranked(found)
 

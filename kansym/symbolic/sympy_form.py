@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
+from sympy.core.function import AppliedUndef
 
 from kansym.errors import FormulaError
 from kansym.symbolic.expression import (
@@ -51,8 +52,7 @@ def to_sympy(expression: Expression, names: Sequence[str]) -> sympy.Expr:
         return sympy.Pow(below[0], sympy.Rational(expression.exponent.numerator, expression.exponent.denominator))
     assert isinstance(expression, Call)
     build = CALLS[expression.name].sympy
-    assert build is not None
-    return build(sympy, below[0])
+    return sympy.Function(expression.name)(below[0]) if build is None else build(sympy, below[0])
 
 
 def exact_to_sympy(number: Exact) -> sympy.Expr:
@@ -109,6 +109,8 @@ class _Reader:
         arguments = getattr(node, "args", ())
         if name == "besselj" and len(arguments) == 2 and arguments[0] == 0:
             return call("besselj0", self.read(arguments[1]))
+        if isinstance(node, AppliedUndef) and name in CALLS and len(arguments) == 1:
+            return call(name, self.read(arguments[0]))
         if name not in _FUNCTIONS or len(arguments) != 1:
             raise FormulaError(f"{name} has no counterpart here: known functions are {', '.join(_FUNCTIONS)}")
         return _FUNCTIONS[name](self.read(arguments[0]))

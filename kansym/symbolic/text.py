@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
+from kansym.symbolic.expression import Call, Constant, Expression, Power
 from kansym.symbolic.labels import Exact
-from kansym.symbolic.notation import Quotient, as_fraction, as_real_power, exact_value, ordered_terms, plain
+from kansym.symbolic.notation import Quotient, as_real_power, exact_value, plain
+from kansym.symbolic.writer import ATOM, POWER, PRODUCT, SUM, Writer
 
-SUM, PRODUCT, POWER, ATOM = range(4)
 FUNCTIONS = {"abs": "Abs", "besselj0": "besselj"}
 
 
@@ -21,7 +21,7 @@ def to_text(expression: Expression, names: Sequence[str], digits: int | None = N
 
     Powers with an odd denominator, as `x**(1/3)`, mean the real root.
     """
-    return _Writer(tuple(names), digits).write(plain(expression))
+    return _Writer(names, digits).write(plain(expression))
 
 
 def quoted_name(name: str) -> str:
@@ -38,40 +38,19 @@ def _strength(number: str) -> int:
     return POWER if "**" in number else ATOM
 
 
-class _Writer:
-    def __init__(self, names: tuple[str, ...], digits: int | None) -> None:
-        self.names, self.digits = names, digits
+class _Writer(Writer):
+    def _parentheses(self, text: str) -> str:
+        return f"({text})"
 
-    def write(self, node: Expression, least: int = SUM) -> str:
-        """The node's text, in parentheses when it binds less than `least`."""
-        text, strength = self._node(node)
-        return f"({text})" if strength < least else text
+    def _name(self, name: str) -> str:
+        return quoted_name(name)
 
-    def _node(self, node: Expression) -> tuple[str, int]:
-        if isinstance(node, Variable):
-            return quoted_name(self.names[node.index]), ATOM
-        if isinstance(node, Sum):
-            return self._sum(node), SUM
-        if isinstance(node, Call):
-            power = as_real_power(node)
-            return (self._call(node), ATOM) if power is None else (self._raised(*power), POWER)
-        if isinstance(node, Power) and node.exponent > 0:
-            return self._power(node)
-        assert isinstance(node, (Product, Power, Constant))
-        return self._quotient(as_fraction(node))
-
-    def _sum(self, node: Sum) -> str:
-        pieces = []
-        for place, term in enumerate(ordered_terms(node.terms)):
-            text = self.write(term, PRODUCT if isinstance(term, Sum) else SUM)
-            negative = text.startswith("-")
-            bare = text.removeprefix("-")
-            pieces.append((("-" if negative else "") if place == 0 else (" - " if negative else " + ")) + bare)
-        return "".join(pieces)
-
-    def _call(self, node: Call) -> str:
+    def _call(self, node: Call) -> tuple[str, int]:
+        power = as_real_power(node)
+        if power is not None:
+            return self._raised(*power), POWER
         first = "0, " if node.name == "besselj0" else ""
-        return f"{FUNCTIONS.get(node.name, node.name)}({first}{self.write(node.argument)})"
+        return f"{FUNCTIONS.get(node.name, node.name)}({first}{self.write(node.argument)})", ATOM
 
     def _power(self, node: Power) -> tuple[str, int]:
         if node.exponent == Fraction(1, 2):

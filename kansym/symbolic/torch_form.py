@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import torch
 
+from kansym.errors import FormulaError
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
 from kansym.symbolic.primitives import CALLS
 
@@ -67,7 +68,8 @@ def torch_power(base: torch.Tensor, exponent: Fraction) -> torch.Tensor:
 
 
 def torch_call(name: str, argument: torch.Tensor) -> torch.Tensor:
-    """A primitive of a tensor, by the primitive's name."""
+    """A primitive of a tensor, by the primitive's name. Raises FormulaError for one without a torch form."""
     build = CALLS[name].torch
-    assert build is not None
+    if build is None:
+        raise FormulaError(f"primitive {name!r} has no torch form: give Primitive(torch=...) when you register it")
     return build(torch, argument)

@@ -30,7 +30,8 @@ ORDER = (
     ("physics",),
     ("result",),
     ("export", "report"),
-    ("pipeline",),
+    ("storage",),
+    ("discovery", "pipeline"),
     ("sweep", "sklearn", "testing"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
@@ -43,7 +44,7 @@ HOMES = {
     "sklearn": ("kansym.sklearn",),
     "joblib": ("kansym.sweep",),
     "narwhals": ("kansym.data",),
-    "safetensors": ("kansym.result",),
+    "safetensors": ("kansym.storage",),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "code", "runpy"}
 NETWORK_MODULES = {

@@ -1,17 +1,21 @@
 """Every primitive keeps the same contract: one function in numpy, torch, sympy, text and LaTeX, and its true slope."""
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from kansym.errors import ConfigError
+from kansym.errors import ConfigError, FormulaError
+from kansym.export.code_writer import code
+from kansym.export.python_form import PYTHON
 from kansym.symbolic.expression import Call, Expression, Variable, raise_to
 from kansym.symbolic.latex import to_latex
 from kansym.symbolic.parser import parse
-from kansym.symbolic.primitives import PRIMITIVES, Primitive, power
+from kansym.symbolic.primitives import CALLS, PRIMITIVES, Primitive, library, power, register
+from kansym.symbolic.serial import expression_from_json, expression_to_json
 from kansym.symbolic.sympy_form import from_sympy, to_sympy
 from kansym.symbolic.text import to_text
 from kansym.symbolic.torch_form import to_torch
@@ -121,3 +125,55 @@ def test_a_users_primitive_joins_the_library_and_replaces_its_namesake() -> None
 def test_an_unknown_primitive_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="arcsine"):
         PRIMITIVES.without("arcsine")
+
+
+@pytest.fixture
+def cube_sine() -> Iterator[Primitive]:
+    """A user's own primitive, registered for one test."""
+    mine = Primitive("cubesine", lambda x: np.sin(x) ** 3, lambda x: 3 * np.sin(x) ** 2 * np.cos(x), complexity=4,
+                     sympy=lambda m, x: m.sin(x) ** 3, torch=lambda m, x: m.sin(x) ** 3)  # fmt: skip
+    yield register(mine)
+    del CALLS["cubesine"]
+
+
+def test_a_registered_primitive_works_in_every_form_of_a_formula(cube_sine: Primitive) -> None:
+    formula, x = 2.5 * Call("cubesine", Variable(0)), np.linspace(-2, 2, 9)[:, None]
+    expected = 2.5 * np.sin(x[:, 0]) ** 3
+    assert formula.complexity == 4 + 3
+    np.testing.assert_allclose(formula.evaluate(x), expected)
+    np.testing.assert_allclose(to_torch(formula)(torch.tensor(x)).detach().numpy(), expected)
+    assert to_text(formula, ["t"]) == "2.5*cubesine(t)"
+    assert parse("2.5*cubesine(t)", ["t"]) == formula
+    assert to_latex(formula, ["t"]) == r"2.5 \, \operatorname{cubesine}\left(t\right)"
+    assert str(to_sympy(formula, ["t"])) == "2.5*sin(t)**3"
+    assert expression_from_json(expression_to_json(formula), 1) == formula
+
+
+def test_a_registered_primitive_can_be_chosen_and_dropped(cube_sine: Primitive) -> None:
+    assert cube_sine.name in library() and cube_sine.name in library(only=["cubesine"])
+    assert cube_sine.name not in library(drop=["cubesine"])
+
+
+def test_without_a_registration_the_whole_library_is_searched() -> None:
+    assert library() is PRIMITIVES
+    assert library(["sin"], ["sin"]).names == ("1", "x")
+
+
+def test_a_primitive_without_other_forms_still_reads_and_writes_as_a_name() -> None:
+    register(Primitive("bare", np.sin, np.cos))
+    try:
+        formula = Call("bare", Variable(0))
+        assert from_sympy(to_sympy(formula, ["t"]), ["t"]) == formula
+        with pytest.raises(FormulaError, match="'bare' has no torch form"):
+            to_torch(formula)(torch.zeros(1, 1))
+        with pytest.raises(FormulaError, match="'bare': export as latex or json"):
+            code(formula, ["t"], PYTHON)
+    finally:
+        del CALLS["bare"]
+
+
+@pytest.mark.parametrize("name", ["sin", "sqrt", "x", "pi", "arcsin", "two words", "", "f(x)"])
+def test_a_name_that_means_something_already_cannot_be_registered(name: str) -> None:
+    with pytest.raises(ConfigError):
+        register(Primitive(name, np.sin, np.cos))
+    assert CALLS.get(name) is PRIMITIVES["sin"] or name not in CALLS

@@ -1,10 +1,11 @@
 """Settings: what is refused, and the way through TOML and back."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from kansym.config import PRESETS, Config
+from kansym.config import _KINDS, PRESETS, Config
 from kansym.errors import ConfigError
 
 
@@ -36,6 +37,17 @@ def test_settings_that_are_none_are_not_written():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
+        ({"seed": "3"}, "seed is '3': it must be a whole number"),
+        ({"seed": True}, "seed is True: it must be a whole number"),
+        ({"seed": -1}, "seed is -1"),
+        ({"time_limit": "60"}, "time_limit is '60': it must be a number of seconds"),
+        ({"grid": 2.5}, "grid is 2.5: it must be a whole number"),
+        ({"width": 4}, "width is 4: it must be a tuple of whole numbers"),
+        ({"width": (4, "3")}, "width is"),
+        ({"primitives": "sin"}, "primitives is 'sin': it must be a tuple of names"),
+        ({"drop": ("sin", 3)}, "drop is"),
+        ({"preset": ["fast"]}, "preset is"),
+        ({"max_complexity": None}, "max_complexity is None"),
         ({"preset": "quick"}, "choose from fast, default, thorough"),
         ({"device": "tpu"}, "choose from auto, cpu, cuda"),
         ({"time_limit": 0.0}, "time_limit is 0.0"),
@@ -51,6 +63,15 @@ def test_settings_that_are_none_are_not_written():
 def test_an_impossible_setting_is_refused(values: dict[str, Any], reason: str):
     with pytest.raises(ConfigError, match=reason):
         Config(**values)
+
+
+def test_a_settings_file_with_a_value_of_the_wrong_kind_is_refused():
+    with pytest.raises(ConfigError, match="grid is '5': it must be a whole number"):
+        Config.from_toml('grid = "5"')
+
+
+def test_every_setting_has_a_kind():
+    assert set(_KINDS) == {item.name for item in fields(Config)}
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones():

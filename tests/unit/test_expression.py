@@ -140,3 +140,9 @@ def test_simplify_finds_an_identity_in_its_child() -> None:
 
 def test_simplify_gives_up_when_its_time_is_up() -> None:
     assert simplify_in_child(parse("sin(x)**2 + cos(x)**2", NAMES), 0.01) is None
+
+
+def test_numbers_and_formulas_combine_on_either_side() -> None:
+    x, rows = Variable(0), np.array([[0.5], [2.0]])
+    for formula, expected in ((3.0 - x, 3 - rows), (-x, -rows), (6.0 / x, 6 / rows), (x - 1.0, rows - 1)):
+        np.testing.assert_allclose(formula.evaluate(rows), expected[:, 0])

@@ -329,3 +329,10 @@ def test_the_command_quotes_names_and_tells_only_what_is_not_the_default():
         """kansym fit 'my data.csv' --target 'E $k$' --features 'a,"x, y"' --seed 3 --time-limit 20.0 --width 4,3"""
     )
     assert command == wanted
+
+
+def test_the_report_repeats_what_was_said_about_the_file():
+    result = _result()
+    options = {"sigma": "error of E", "missing": "drop", "units": "a=AU"}
+    command = reproduce_command(dataclasses.replace(result, table=dataclasses.replace(result.table, options=options)))
+    assert "--sigma 'error of E' --missing drop --units a=AU" in command

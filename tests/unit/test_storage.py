@@ -6,9 +6,11 @@ import json
 import math
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from kansym.symbolic.expression import Call, Constant, Power, Product, Sum, Vari
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront
 
 NAMES = ("a [AU", 'λ "x", \n\x1b[31m')
+ROOT = Path(__file__).parents[2]
 WEIGHTS = {"layer0.coefficients": np.arange(6.0).reshape(2, 3), "mask": np.array([True, False])}
 
 
@@ -64,7 +67,16 @@ def made_result(**changes: Any) -> Result:
     result = Result(
         config=Config(seed=7, width=(4, 3), primitives=("sin", "x^2"), time_limit=12.5),
         table=Table(
-            "planets.csv", "ab" * 32, 8, NAMES, "P", ("AU", None), "yr", ("a note",), ((0.4, 30.0), (0.0, 1.0))
+            "planets.csv",
+            "ab" * 32,
+            8,
+            NAMES,
+            "P",
+            ("AU", None),
+            "yr",
+            ("a note",),
+            ((0.4, 30.0), (0.0, 1.0)),
+            {"sigma": "s", "units": "a=AU"},
         ),
         front=ParetoFront((made_formula(power), made_formula(rich)), 1, (0,), False),
         graph_before=made_graph(),
@@ -458,3 +470,41 @@ def test_a_pipe_in_the_place_of_a_part_does_not_hang(run: Path):
 def test_a_part_that_is_too_large_is_not_read(run: Path):
     os.truncate(run / "timings.json", folder.LIMITS["timings.json"] + 1)
     assert "timings.json is larger than 1 MB" in refusal(run)
+
+
+def test_a_table_saved_without_options_has_none(run: Path):
+    edit(run, lambda document: document["table"].pop("options"))
+    assert load(run).table.options == {}
+
+
+def test_options_that_are_no_text_are_refused(run: Path):
+    edit(run, lambda document: document["table"].update(options={"sigma": 3}))
+    assert "options should be text" in refusal(run)
+
+
+def test_the_picture_shows_the_network_before_and_after_pruning(tmp_path: Path):
+    pruned = made_graph()
+    before = replace(pruned, edges=tuple(replace(edge, active=True) for edge in pruned.edges))
+    picture = (save(made_result(graph_before=before), tmp_path / "run") / "graph.svg").read_text("utf-8")
+    assert "before pruning" in picture and "after pruning" in picture
+
+
+def test_no_picture_is_written_when_no_network_was_trained(tmp_path: Path):
+    assert not (save(made_result(graph_before=None, graph=None), tmp_path / "run") / "graph.svg").exists()
+
+
+def test_errors_of_the_network_are_saved_as_numbers(tmp_path: Path):
+    errors = {"validation": Errors(8, 1e-3, 1e-4, 2e-3, 0.99)}
+    saved = load(save(made_result(network_errors=errors), tmp_path / "run"))
+    assert saved.network_errors == {"validation": asdict(errors["validation"])}
+
+
+def test_loading_a_run_does_not_load_torch_or_sympy(run: Path):
+    code = (
+        "import sys; from kansym.storage import load; load(sys.argv[1]); print({'torch', 'sympy'} & set(sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run)], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"

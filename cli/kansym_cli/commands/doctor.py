@@ -16,10 +16,7 @@ REQUIRED = ("torch", "numpy", "scipy", "sympy", "networkx", "click", "rich", "sa
 # Extra -> (packages, what they are for).
 EXTRAS = {
     "plot": (("matplotlib",), "kansym plot"),
-    "sklearn": (("scikit-learn",), "KANRegressor"),
-    "sweep": (("joblib",), "many fits at once"),
     "io": (("pyarrow", "h5py", "openpyxl"), "Parquet, HDF5 and Excel tables"),
-    "onnx": (("onnx", "onnxscript"), "export to ONNX"),
 }
 
 

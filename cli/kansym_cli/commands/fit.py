@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
     with _folder(out, data) as folder:
         if not quiet:
             _announce(dataset, folder)
-        result = _fit(dataset, config, quiet)
+        result = _with_options(_fit(dataset, config, quiet), flags)
         _save(result, folder)
     return _print(result, folder, as_json)
 
@@ -74,6 +75,11 @@ def _fit(dataset: Dataset, config: Config, quiet: bool) -> Result:
         if not quiet:
             listen(Note(f"searching for at most {config.seconds:g} s; Ctrl-C ends it with the best so far"))
         return fit(dataset, config, listen, budget)
+
+
+def _with_options(result: Result, flags: Mapping[str, Any]) -> Result:
+    """The result with what was said about the file, so that the report can tell how to repeat the fit."""
+    return replace(result, table=replace(result.table, options=options.spelled_file_options(flags)))
 
 
 def _save(result: Result, folder: Path) -> None:

@@ -1,0 +1,292 @@
+"""`fit`: from a table to a law, one stage after the other."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kansym.budget import Budget
+from kansym.config import Config
+from kansym.data import Dataset, split_rows
+from kansym.discovery import Network, run_network
+from kansym.errors import DataError
+from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
+from kansym.result import Points, Result, Table
+from kansym.structure.noise import estimate_noise
+from kansym.symbolic.canonical import canonical
+from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.expression import Constant, Expression, Variable, multiply
+from kansym.symbolic.formula import ParetoFront
+from kansym.symbolic.lowdim import EXACT, Candidate
+from kansym.symbolic.lowdim import Table as SearchTable
+from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.search import search
+from kansym.symbolic.selection import Names, Parts, front_of
+
+Array = np.ndarray
+SMALL = 30
+WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
+SLACK = 1.15
+CLEAN = 1e-6
+PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
+SHOWN_ROWS = 2000
+
+
+@dataclass
+class _Clock:
+    """Runs the stages: events at their start and end, and the seconds that each took."""
+
+    listen: Listener
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def stage(self, name: str, detail: str = "") -> _Stage:
+        return _Stage(self, name, detail)
+
+
+@dataclass
+class _Stage:
+    clock: _Clock
+    name: str
+    detail: str
+    summary: str = ""
+
+    def __enter__(self) -> _Stage:
+        self.started = time.monotonic()
+        self.clock.listen(StageStarted(self.name, self.detail))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        taken = time.monotonic() - self.started
+        self.clock.seconds[self.name] = self.clock.seconds.get(self.name, 0.0) + taken
+        self.clock.listen(StageFinished(self.name, taken, self.summary))
+
+
+def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ignore, budget: Budget | None = None) -> Result:
+    """Find the law that explains the target of a table by its inputs.
+
+    Args:
+        dataset: the table, one target column; N >= 3 rows.
+        config: choices; the defaults are meant to be good.
+        on_event: receives typed events, see `kansym.events`.
+        budget: a running time limit to share; a new one of `config.seconds` otherwise.
+
+    Returns:
+        The result, with the chosen formula in raw units; its `stop_reason` tells whether time or the user cut it short.
+
+    Raises:
+        DataError: when the table has several targets, or too few rows.
+    """
+    config = config or Config()
+    budget = budget or Budget(config.seconds)
+    clock = _Clock(on_event)
+    with clock.stage("data", f"{dataset.rows} rows"):
+        problem = prepare(dataset, config)
+    if problem.constant:
+        return finish(problem, [(Constant(float(problem.raw.target[0])), "constant")], None, config, budget, clock)
+    found: list[tuple[Expression, str]] = []
+    with clock.stage("search", "laws that need no network") as stage:
+        candidates = [candidate for view in problem.views() for candidate in problem.searched(view, budget, on_event)]
+        found += [(candidate.expression, candidate.origin) for candidate in candidates]
+        stage.summary = f"{len(found)} candidates"
+    known = problem.solved(candidates)
+    with clock.stage("network", "a small one, for the picture" if known else "train, prune, match"):
+        names = (dataset.input_names, dataset.target_names[0])
+        network = run_network(problem.train, problem.validation, names, config, problem.library, known, budget, on_event)
+        if network is not None and not known:
+            found += [(expression, "network") for expression in network.formulas(problem.fitted, budget)]
+    return finish(problem, found, network, config, budget, clock)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A table made ready: rows scaled by powers of ten, their parts, and the noise that was estimated.
+
+    Searching and fitting happen on the scaled rows, so that units from 1e-34 to 1e30 act as those near 1.
+    """
+
+    dataset: Dataset
+    raw: Rows
+    scaled: Rows
+    input_powers: Array
+    target_power: float
+    parts: Parts
+    noise: float
+    library: Library
+    config: Config
+
+    @property
+    def constant(self) -> bool:
+        """Whether the target never changes."""
+        return bool(np.ptp(self.raw.target) == 0)
+
+    @property
+    def fitted(self) -> Rows:
+        """Rows for fitting final constants."""
+        return self.parts.fitted
+
+    @property
+    def train(self) -> Rows:
+        """Rows to search on."""
+        return self.parts.rows.take(self.parts.train)
+
+    @property
+    def validation(self) -> Rows:
+        """Rows to judge by; empty for a small table."""
+        return self.parts.rows.take(self.parts.validation)
+
+    @property
+    def goal(self) -> float:
+        """RMS error over the spread at which the search may stop."""
+        return EXACT if self.noise < 1e-4 else SLACK * self.noise
+
+    def views(self) -> Iterator[Rows]:
+        """The rows to search on: with the given weights, and once with relative errors when the target spans decades."""
+        yield self.train
+        y = self.train.target
+        if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
+            yield Rows(self.train.inputs, y, relative_weights(y))
+
+    def searched(self, train: Rows, budget: Budget, listen: Listener) -> list[Candidate]:
+        """Candidates of the search on one view of the rows."""
+        held = self.validation if len(self.validation) else train
+        if train.weights is not None and held.weights is None:
+            held = Rows(held.inputs, held.target, relative_weights(held.target))
+        found = search(SearchTable(train, held, self.goal), budget, self.library)
+        if found:
+            listen(Progress("search", None, found[0].error, None, None))
+        return found
+
+    def solved(self, candidates: list[Candidate]) -> bool:
+        """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
+        return bool(candidates) and min(candidate.error for candidate in candidates) <= max(self.goal, EXACT)
+
+
+def relative_weights(target: Array) -> Array:
+    """Weights (N,) for errors in proportion to the target, with mean 1."""
+    weights = 1.0 / target**2
+    return weights / weights.mean()
+
+
+def prepare(dataset: Dataset, config: Config) -> Problem:
+    """Check the table, split its rows, scale it by powers of ten and estimate the noise."""
+    if dataset.targets.shape[1] != 1:
+        raise DataError(f"the table has {dataset.targets.shape[1]} target columns: fit one at a time with --target")
+    if dataset.rows < 3:
+        raise DataError(f"the table has {dataset.rows} rows, too few for any law: at least 3 are needed")
+    weights = dataset.weights if dataset.sigma is None else 1.0 / (dataset.sigma / np.median(dataset.sigma)) ** 2
+    raw = Rows(np.asarray(dataset.inputs), np.asarray(dataset.targets[:, 0]), weights)
+    powers, target_power = power_of_ten(raw.inputs), float(power_of_ten(raw.target[:, None])[0])
+    scaled = Rows(raw.inputs / powers, raw.target / target_power, weights)
+    split = split_rows(dataset.rows, config.seed)
+    parts = Parts(scaled, split.train, split.validation, split.test)
+    library = PRIMITIVES.only(*config.primitives) if config.primitives else PRIMITIVES
+    library = library.without(*config.drop) if config.drop else library
+    noise = estimate_noise(parts.rows.take(parts.train).inputs, parts.rows.take(parts.train).target, config.seed)
+    if config.noise is not None:
+        spread = float(np.std(scaled.target)) or 1.0
+        noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
+    return Problem(dataset, raw, scaled, powers, target_power, parts, noise, library, config)
+
+
+def power_of_ten(columns: Array) -> Array:
+    """The power of ten nearest below the typical size of every column (N, D) -> (D,)."""
+    size = np.max(np.abs(columns), axis=0)
+    typical = size * np.sqrt(np.mean((columns / np.where(size > 0, size, 1.0)) ** 2, axis=0))
+    return np.where(typical > 0, 10.0 ** np.floor(np.log10(np.where(typical > 0, typical, 1.0))), 1.0)
+
+
+def unscaled(expression: Expression, problem: Problem) -> Expression:
+    """A formula of the scaled columns as one of the raw columns."""
+    if np.all(problem.input_powers == 1.0) and problem.target_power == 1.0:
+        return expression
+    columns: list[Expression] = [
+        Variable(i) if power == 1.0 else multiply(Constant(1.0 / power), Variable(i))
+        for i, power in enumerate(problem.input_powers)
+    ]
+    raw = expression.substitute(columns)
+    return canonical(raw if problem.target_power == 1.0 else multiply(Constant(problem.target_power), raw))
+
+
+def finish(problem: Problem, found: list[tuple[Expression, str]], network: Network | None, config: Config, budget: Budget,
+           clock: _Clock) -> Result:
+    """Refit and rank the candidates in raw units, and put the result together."""
+    with clock.stage("select", f"{len(found)} candidates"):
+        candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
+        front = _front(candidates, problem, network)
+        clock.listen(Progress("select", 1.0, None, None, str(front.best)))
+    dataset = problem.dataset
+    if dataset.rows < SMALL:
+        clock.listen(Note(f"{dataset.rows} rows are too few for a test part: errors are leave-one-out"))
+    table = Table(
+        dataset.source, dataset.digest, dataset.rows, dataset.input_names, dataset.target_names[0], dataset.input_units,
+        dataset.target_units[0], dataset.notes, tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
+    )
+    stop = "interrupted" if budget.interrupted else "time limit" if budget.hit else "finished"
+    return Result(
+        config, table, front, network and network.graph_before, network and network.graph,
+        (network.structure, network.tensors) if network else None, _raw_errors(network, problem),
+        network.history if network else (), _points(front, problem), _environment(), stop, problem.noise, clock.seconds,
+    )
+
+
+def _front(candidates: list[tuple[Expression, str]], problem: Problem, network: Network | None) -> ParetoFront:
+    """The front under the noise model (even or proportional errors) that describes the table in fewer nats."""
+    dataset = problem.dataset
+    names = Names(dataset.input_names, dataset.target_names[0], dataset.input_units, dataset.target_units[0])
+    limit = max(SLACK * problem.noise, CLEAN)
+    if network is not None and "validation" in network.errors:
+        limit = max(limit, SLACK * network.errors["validation"].nrmse)
+    y = problem.raw.target
+    options = []
+    for rows, jacobian in _noise_models(problem):
+        parts = replace(problem.parts, rows=rows)
+        front = front_of(candidates, parts, names, limit, problem.config.max_complexity)
+        fitted = parts.fitted
+        length = front.best.description_length
+        options.append((length + float(np.sum(np.log(fitted.target))) - PROPORTIONAL_NATS if jacobian else length, front))
+        if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
+            break
+    return min(options, key=lambda option: option[0])[1]
+
+
+def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
+    yield problem.raw, False
+    y = problem.raw.target
+    if problem.raw.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
+        yield Rows(problem.raw.inputs, y, 1.0 / y**2), True
+
+
+def _raw_errors(network: Network | None, problem: Problem) -> dict:
+    if network is None:
+        return {}
+    size = problem.target_power
+    return {
+        name: replace(errors, rmse=errors.rmse * size, max_error=errors.max_error * size)
+        for name, errors in network.errors.items()
+    }
+
+
+def _points(front: ParetoFront, problem: Problem) -> Points:
+    count = len(problem.raw)
+    kept = np.arange(count) if count <= SHOWN_ROWS else np.linspace(0, count - 1, SHOWN_ROWS).round().astype(int)
+    part = np.full(count, "train", dtype=object)
+    part[problem.parts.validation] = "validation"
+    part[problem.parts.test] = "test"
+    inputs = problem.raw.inputs[kept]
+    return Points(inputs, problem.raw.target[kept], front.best(inputs), tuple(str(p) for p in part[kept]))
+
+
+def _environment() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in ("kansym", "torch", "numpy", "scipy", "sympy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "source"
+    return found

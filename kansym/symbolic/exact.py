@@ -1,0 +1,128 @@
+"""Fitted numbers that are known numbers: integers, small fractions, and these times powers of pi or a square root.
+
+A number becomes exact when saying its exact form is cheaper than saying as many digits as the data give it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from kansym.symbolic.canonical import canonical
+from kansym.symbolic.constants import Fit, Rows, polish
+from kansym.symbolic.expression import Constant, Expression, Product, Sum, add, whole
+from kansym.symbolic.labels import Exact
+
+LARGEST_DENOMINATOR = 32
+MARGIN_BITS = 8.0
+SURE = 4.0  # standard errors that a number may be away from its exact form
+NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
+GROWTH = 1.02  # how much the misfit may grow, beside chance
+
+
+@dataclass(frozen=True)
+class _Form:
+    exact: Exact
+    bits: float
+
+
+@cache
+def _irrational() -> tuple[tuple[Exact, float], ...]:
+    """1, powers of pi, e and small roots, with the bits that naming them costs."""
+    forms = [(Exact(Fraction(1)), 0.0)]
+    forms += [(Exact(Fraction(1), pi=p), 3.0 + abs(p)) for p in (1, -1, 2, -2)]
+    forms += [(Exact(Fraction(1), root=r), 5.0) for r in (2, 3, 5)]
+    forms += [(Exact(Fraction(1), e=p), 6.0) for p in (1, -1)]
+    forms += [(Exact(Fraction(1), pi=p, root=2), 9.0) for p in (1, -1)]
+    return tuple(forms)
+
+
+def exact_form(value: float, error: float) -> Exact | None:
+    """The exact number that a fitted value with its standard error stands for, or None.
+
+    The bits of the form (numerator, denominator, the irrational factor) must stay below the bits that the data give.
+    """
+    tolerance = max(SURE * error, NUMERICAL * abs(value), 1e-300)
+    if not np.isfinite(tolerance) or value == 0:
+        return None
+    known = np.log2(abs(value) / tolerance) if tolerance < abs(value) else 0.0
+    best: _Form | None = None
+    for factor, cost in _irrational():
+        ratio = Fraction(value / factor.value).limit_denominator(LARGEST_DENOMINATOR)
+        if ratio == 0 or abs(float(ratio) * factor.value - value) > tolerance:
+            continue
+        bits = cost + math.log2(abs(ratio.numerator)) + 2.0 * math.log2(ratio.denominator)
+        form = factor.times(Exact(ratio))
+        if form is not None and bits + MARGIN_BITS < known + _bonus(ratio) and (best is None or bits < best.bits):
+            best = _Form(form, bits)
+    return best.exact if best else None
+
+
+def _bonus(ratio: Fraction) -> float:
+    """Plain small numbers are likely beforehand: they need less evidence."""
+    return 4.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
+
+
+def tidy(expression: Expression, rows: Rows) -> Fit:
+    """The formula with needless terms dropped and known numbers made exact, the rest refitted, as long as it fits as well."""
+    fit = polish(canonical(expression), rows)
+    floor = (1e-12) ** 2 * float(np.mean((rows.target * rows.roots) ** 2))
+    for _ in range(24):
+        better = next((trial for trial in _simpler(fit, rows) if _as_good(trial, fit, rows, floor)), None)
+        if better is None:
+            return fit
+        fit = better
+    return fit
+
+
+def _as_good(trial: Fit, fit: Fit, rows: Rows, floor: float) -> bool:
+    saved = max(1, len(fit.expression.free_constants) - len(trial.expression.free_constants))
+    chance = 1.0 + SURE * saved / max(len(rows) - len(fit.standard_errors), 1)
+    return np.isfinite(trial.mean_square) and trial.mean_square <= max(fit.mean_square * max(chance, 1.0 + 1e-9), floor)
+
+
+def _simpler(fit: Fit, rows: Rows) -> Iterator[Fit]:
+    """Fits with one constant less: gone (0), or exact; the surest first."""
+    values = [constant.value for constant in fit.expression.free_constants]
+    errors = [float(e) if np.isfinite(e) else 0.0 for e in fit.standard_errors]
+    small = sorted(range(len(values)), key=lambda i: abs(values[i]) / (errors[i] + 1e-300))
+    for i in small:
+        if abs(values[i]) <= SURE * errors[i] or abs(values[i]) < 1e-9:
+            without = _replaced(fit.expression, i, whole(0))
+            yield polish(canonical(without), rows)
+    for i, value in enumerate(values):
+        exact = exact_form(value, errors[i])
+        if exact is not None:
+            yield polish(canonical(_replaced(fit.expression, i, exact.constant())), rows)
+
+
+def _replaced(expression: Expression, position: int, constant: Constant) -> Expression:
+    """The tree with its free constant number `position` replaced; a zero takes its product away and leaves its sum."""
+    seen = -1
+
+    def change(node: Expression) -> Expression:
+        nonlocal seen
+        if isinstance(node, Constant) and node.label is None:
+            seen += 1
+            return constant if seen == position else node
+        if not node.children:
+            return node
+        return _without_zeros(node.rebuilt(tuple(change(child) for child in node.children)))
+
+    return change(expression)
+
+
+def _without_zeros(node: Expression) -> Expression:
+    zero = whole(0)
+    if isinstance(node, Product) and zero in node.factors:
+        return zero
+    if isinstance(node, Sum) and zero in node.terms:
+        return add(*(term for term in node.terms if term != zero))
+    return node
+
+

@@ -1,0 +1,208 @@
+"""From many candidates to one front: equal formulas merged, ranked by description length, errors on rows not fitted to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square
+from kansym.symbolic.exact import tidy
+from kansym.symbolic.expression import Constant, Expression
+from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
+from kansym.symbolic.labels import read_label
+
+Array = np.ndarray
+NATS_PER_NODE = 2.0
+RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
+RIVAL_NATS = 2.0
+KEPT = 12
+
+
+@dataclass(frozen=True)
+class Names:
+    """How a formula's columns are called and in what units they are."""
+
+    inputs: tuple[str, ...]
+    target: str
+    input_units: tuple[str | None, ...] = ()
+    target_unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All rows, and which of them are for fitting ("train"), choosing ("validation") and the final error ("test").
+
+    An empty validation part means that the table is small: constants are then judged by leaving one row out at a time.
+    """
+
+    rows: Rows
+    train: Array
+    validation: Array
+    test: Array
+
+    @property
+    def fitted(self) -> Rows:
+        """The rows that constants of the final formulas are fitted to: all but the test rows."""
+        return self.rows.take(np.sort(np.concatenate([self.train, self.validation])).astype(int))
+
+
+def description_length(expression: Expression, misfit: float, rows: Rows) -> float:
+    """Nats to tell the table by this formula: misfit, nodes, and half a log of the rows per fitted number.
+
+    The misfit's part is n/2 log(mean square), the likelihood of Gaussian errors of unknown size (Schwarz 1978).
+    """
+    floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
+    free = len(expression.free_constants)
+    exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
+    data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
+    return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
+
+
+def _small_sample(parameters: int, rows: int) -> float:
+    """How much a likelihood flatters few rows: the correction of Hurvich and Tsai (1989), k (k + 1) / (n - k - 1)."""
+    return parameters * (parameters + 1) / max(rows - parameters - 1, 0.5)
+
+
+def _bits(constant: Constant) -> float:
+    ratio = read_label(constant.label or "1").ratio
+    return 0.5 * math.log(abs(ratio.numerator) * ratio.denominator + 1.0)
+
+
+def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, exact_below: float,
+             most: int) -> ParetoFront:
+    """The Pareto front of candidate expressions (with their origins), refitted, made exact where the data allow it.
+
+    exact_below: RMS error over the spread of the target at which a formula counts as exact up to noise.
+    most: the greatest complexity allowed; the simplest candidate is kept whatever it costs.
+    """
+    rows = parts.fitted
+    fits: dict[Expression, tuple[Fit, str]] = {}
+    for expression, origin in _preselected(expressions, rows):
+        fit = tidy(expression, rows)
+        if np.isfinite(fit.mean_square):
+            fits.setdefault(_shape(fit.expression), (fit, origin))
+    fits = _within(fits, most)
+    formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
+    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    return choose(formulas, rows, exact_below)
+
+
+def _preselected(expressions: Iterable[tuple[Expression, str]], rows: Rows) -> list[tuple[Expression, str]]:
+    """The candidates worth polishing: the shortest descriptions, and the best of every complexity."""
+    scored = []
+    for expression, origin in expressions:
+        misfit = mean_square(expression, rows)
+        if np.isfinite(misfit):
+            scored.append((description_length(expression, misfit, rows), expression.complexity, expression, origin))
+    scored.sort(key=lambda item: (item[0], item[1]))
+    kept = scored[:KEPT]
+    best: dict[int, tuple] = {}
+    for item in scored[KEPT:]:
+        best.setdefault(item[1], item)
+    kept += sorted(best.values(), key=lambda item: item[0])[:KEPT]
+    return [(expression, origin) for _, _, expression, origin in kept]
+
+
+def _shape(expression: Expression) -> Expression:
+    """The formula with its free constants rounded, so that the same law found twice is one."""
+    return expression.map(
+        lambda node: Constant(float(f"{node.value:.5g}")) if isinstance(node, Constant) and node.label is None else node
+    )
+
+
+def _within(fits: Mapping[Expression, tuple[Fit, str]], most: int) -> dict[Expression, tuple[Fit, str]]:
+    small = {shape: item for shape, item in fits.items() if item[0].expression.complexity <= most}
+    if small or not fits:
+        return small
+    shape = min(fits, key=lambda key: key.complexity)
+    return {shape: fits[shape]}
+
+
+def choose(formulas: list[Formula], rows: Rows, exact_below: float) -> ParetoFront:
+    """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals."""
+    best = min(formulas, key=lambda formula: formula.description_length)
+    front: list[Formula] = []
+    lowest = math.inf
+    for formula in formulas:
+        error = selection_error(formula)
+        if error < lowest * 0.999 or formula is best:
+            front.append(formula)
+            lowest = min(lowest, error)
+    rivals = tuple(
+        i for i, formula in enumerate(front)
+        if formula is not best and formula.description_length < best.description_length + RIVAL_NATS
+    )
+    spread = float(np.std(rows.target))
+    relative = math.sqrt(mean_square(best.expression, Rows(rows.inputs, rows.target))) / spread if spread > 0 else 0.0
+    return ParetoFront(tuple(front), front.index(best), rivals, exact=relative <= exact_below)
+
+
+def selection_error(formula: Formula) -> float:
+    """The RMS error that the front shows: validation rows, or leave-one-out for a small table."""
+    for part in ("validation", "leave-one-out", "train"):
+        if part in formula.errors:
+            return formula.errors[part].rmse
+    return math.inf
+
+
+def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
+    """A fitted expression as a formula with its errors on every part of the data and its constants' standard errors.
+
+    The train and validation errors are those of the constants fitted to the train rows alone; the test error is that
+    of the final constants, which were fitted to train and validation rows.
+    """
+    rows = parts.fitted
+    box = tuple((float(column.min()), float(column.max())) for column in rows.inputs.T)
+    return Formula(
+        fit.expression, names.inputs, names.target, _constants(fit), _errors(fit.expression, parts), box,
+        names.input_units, names.target_unit, description_length(fit.expression, fit.mean_square, rows), origin,
+    )
+
+
+def _constants(fit: Fit) -> tuple[FittedConstant, ...]:
+    errors = iter(fit.standard_errors)
+    found = []
+    for node in fit.expression.walk():
+        if isinstance(node, Constant):
+            error = None if node.label is not None else float(next(errors))
+            found.append(FittedConstant(node.value, error if error is None or math.isfinite(error) else None, node.label))
+    return tuple(constant for constant in found if constant.label is None)
+
+
+def _errors(expression: Expression, parts: Parts) -> dict[str, Errors]:
+    rows = parts.rows
+    if len(parts.validation) == 0:
+        fitted = parts.fitted
+        return {
+            "train": errors_of(expression.evaluate(fitted.inputs), fitted.target),
+            "leave-one-out": errors_of(leave_one_out(expression, fitted), fitted.target),
+        }
+    train_only = _refitted(expression, rows.take(parts.train))
+    found = {}
+    for name, part, judged in (("train", parts.train, train_only), ("validation", parts.validation, train_only),
+                               ("test", parts.test, expression)):
+        subset = rows.take(part)
+        found[name] = errors_of(judged.evaluate(subset.inputs), subset.target)
+    return found
+
+
+def _refitted(expression: Expression, rows: Rows, steps: int = 12) -> Expression:
+    """The formula with its free constants fitted to other rows, from where they are."""
+    start = np.array([[constant.value for constant in expression.free_constants]])
+    if start.size == 0 or len(rows) < start.size:
+        return expression
+    theta, loss = fit_starts(expression, rows, start, steps)
+    return expression.with_constants(theta[0]) if np.isfinite(loss[0]) else expression
+
+
+def leave_one_out(expression: Expression, rows: Rows) -> Array:
+    """The prediction of every row (N,) by the constants fitted to all the other rows."""
+    predicted = np.empty(len(rows))
+    for row in range(len(rows)):
+        others = np.delete(np.arange(len(rows)), row)
+        predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row: row + 1])[0]
+    return predicted
+

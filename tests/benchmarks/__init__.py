@@ -1,0 +1,1 @@
+"""Benchmarks as commands: `python -m tests.benchmarks NAME [options]`; see docs/benchmarks/README.md."""

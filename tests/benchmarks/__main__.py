@@ -1,0 +1,144 @@
+"""`python -m tests.benchmarks NAME [options]`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.runs import single_thread
+
+single_thread()
+# The packages of this checkout, also where they are not installed.
+sys.path[:0] = [str(Path(__file__).parents[2] / folder) for folder in ("cli", "datasets")]
+
+if TYPE_CHECKING:
+    from tests.benchmarks.runs import Problem, Record
+    from tests.benchmarks.tables import Report
+
+COMMANDS = ("classics", "firas", "monomials", "nguyen", "feynman", "strd", "determinism")
+LAW_ROWS = 2000
+Benchmark = tuple["Callable[[Problem], Record]", "list[Problem]", "Callable[[Sequence[Record]], Report]"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    made.add_argument("name", choices=COMMANDS)
+    made.add_argument("--limit", type=int, metavar="N", help="only the first N problems")
+    made.add_argument("--names", nargs="+", metavar="NAME", help="only these data sets")
+    made.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (5 for classics and firas, else 1)")
+    made.add_argument("--processes", type=int, default=14, help="determinism: how many (default 14)")
+    made.add_argument("--noise", type=float, nargs="+", metavar="G", help="noise over the target's RMS, one or more")
+    made.add_argument("--rows", type=int, help="rows of generated laws (default 2000; nguyen: as the card says)")
+    made.add_argument("--names-of-law", action="store_true", help="keep the law's column names and units")
+    made.add_argument("--time-limit", type=float, metavar="S", help="seconds per fit (default: that of kansym)")
+    made.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="fits at once, one thread each")
+    made.add_argument("--results", type=Path, metavar="FILE", help="keep one JSON line per problem in this file")
+    made.add_argument("--resume", action="store_true", help="do not run again what --results already holds")
+    made.add_argument("--write", nargs="?", const="", metavar="PAGE", help="write docs/benchmarks/PAGE.md and .json")
+    return made
+
+
+def benchmark(options: argparse.Namespace) -> Benchmark:
+    """What to run, on which problems, and how to show it."""
+    # Each benchmark loads only what it needs.
+    if options.name in ("classics", "firas"):
+        return _classics(options)
+    if options.name == "strd":
+        return _strd(options)
+    return _determinism(options) if options.name == "determinism" else _laws(options)
+
+
+def _classics(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import classics
+    from tests.benchmarks.runs import Problem
+
+    firas = options.name == "firas"
+    names = ("firas",) if firas else options.names or classics.DEFAULT
+    seeds = range(5 if options.seeds is None else options.seeds)
+    problems = [Problem(name, seed, time_limit=options.time_limit) for name in names for seed in seeds]
+    if firas:
+        return classics.run_firas, problems, classics.report_firas
+    return classics.run_classic, problems, classics.report_classics
+
+
+def _laws(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import laws
+    from tests.benchmarks.runs import Problem
+
+    noises = options.noise or ((0.0, 0.01) if options.name == "monomials" else (0.0,))
+    rows = options.rows or (None if options.name == "nguyen" else LAW_ROWS)
+    seconds = 60.0 if options.name == "feynman" and options.time_limit is None else options.time_limit
+    anonymous = options.name != "nguyen" and not options.names_of_law
+    problems = [
+        Problem(name, seed, rows, noise, anonymous, seconds)
+        for noise in noises
+        for name in options.names or laws.names(options.name)
+        for seed in range(options.seeds or 1)
+    ]
+    titles = {
+        "monomials": "The 38 monomial Feynman laws",
+        "nguyen": "Nguyen 1 to 12",
+        "feynman": "The 100 Feynman equations, first try",
+    }
+    return laws.run_law, problems, lambda records: laws.report(options.name, titles[options.name], records, True)
+
+
+def _strd(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import strd
+    from tests.benchmarks.runs import Problem
+
+    return strd.run_set, [Problem(name) for name in options.names or strd.names()], strd.report
+
+
+def _determinism(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import determinism
+    from tests.benchmarks.runs import Problem
+
+    names = options.names or determinism.DEFAULT
+    problems = [Problem(name, n, time_limit=options.time_limit) for name in names for n in range(options.processes)]
+    return determinism.run_process, problems, determinism.report
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a benchmark; 0 when it ran, whatever it found."""
+    from tests.benchmarks.runs import run_all
+    from tests.benchmarks.tables import say
+
+    options = parser().parse_args(arguments)
+    worker, problems, report = benchmark(options)
+    problems = problems[: options.limit]
+    count = iter(range(1, len(problems) + 1))
+
+    def tell(record: Record) -> None:
+        state = record.get("solved", record.get("sha256"))
+        words = f"{record.get('short') or ''}  {record.get('lost') or record.get('error') or ''}".strip()
+        say(f"[{next(count)}/{len(problems)}] {record['name']} {state} {record.get('seconds', '')} {words}")
+
+    found = report(run_all(worker, problems, options.jobs, options.results, options.resume, tell))
+    sys.stdout.write(found.screen())
+    if options.write is not None:
+        command = "python -m tests.benchmarks " + shlex.join(_without_files(arguments))
+        say(f"written: {found.write(command, options.write or None).name}")
+    return 0
+
+
+def _without_files(arguments: Sequence[str]) -> list[str]:
+    """The arguments that decide the numbers: where the lines were kept on the way does not."""
+    kept, skip = [], False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == "--results":
+            skip = True
+        elif argument != "--resume":
+            kept.append(argument)
+    return kept
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
