@@ -25,13 +25,12 @@ from kansym.symbolic.lowdim import EXACT, Candidate
 from kansym.symbolic.lowdim import Table as SearchTable
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.search import search
-from kansym.symbolic.selection import Names, Parts, front_of
+from kansym.symbolic.selection import Names, Parts, front_of, simplified
 
 Array = np.ndarray
 SMALL = 30
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 SLACK = 1.15
-CLEAN = 1e-6
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SHOWN_ROWS = 2000
 
@@ -216,7 +215,7 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
     """Refit and rank the candidates in raw units, and put the result together."""
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
-        front = _front(candidates, problem, network)
+        front = _front(candidates, problem)
         clock.listen(Progress("select", 1.0, None, None, str(front.best)))
     dataset = problem.dataset
     if dataset.rows < SMALL:
@@ -233,24 +232,22 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
     )
 
 
-def _front(candidates: list[tuple[Expression, str]], problem: Problem, network: Network | None) -> ParetoFront:
+def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> ParetoFront:
     """The front under the noise model (even or proportional errors) that describes the table in fewer nats."""
     dataset = problem.dataset
     names = Names(dataset.input_names, dataset.target_names[0], dataset.input_units, dataset.target_units[0])
-    limit = max(SLACK * problem.noise, CLEAN)
-    if network is not None and "validation" in network.errors:
-        limit = max(limit, SLACK * network.errors["validation"].nrmse)
     y = problem.raw.target
     options = []
     for rows, jacobian in _noise_models(problem):
         parts = replace(problem.parts, rows=rows)
-        front = front_of(candidates, parts, names, limit, problem.config.max_complexity)
+        front = front_of(candidates, parts, names, problem.config.max_complexity)
         fitted = parts.fitted
         length = front.best.description_length
-        options.append((length + float(np.sum(np.log(fitted.target))) - PROPORTIONAL_NATS if jacobian else length, front))
+        options.append((length + float(np.sum(np.log(fitted.target))) - PROPORTIONAL_NATS if jacobian else length, front, parts))
         if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
             break
-    return min(options, key=lambda option: option[0])[1]
+    _, front, parts = min(options, key=lambda option: option[0])
+    return simplified(front, parts, names)
 
 
 def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:

@@ -30,3 +30,19 @@ def estimate_noise(inputs: Array, target: Array, seed: int = 0) -> float:
         return 0.0
     best = min(fitted, key=lambda model: model.held_out)
     return float(min(1.0, best.noise))
+
+
+def unexplained(inputs: Array, residual: Array, seed: int = 0) -> float:
+    """The share of the variance of residuals (N,) that is not noise: what a smooth model predicts on rows it has not seen.
+
+    For a small table of one column, the squared correlation of neighbouring residuals instead; 0 when nothing is found.
+    """
+    if np.std(residual) == 0 or len(residual) < 8:
+        return 0.0
+    if len(residual) < ENOUGH:
+        ordered = residual[np.argsort(inputs[:, 0], kind="stable")] if inputs.shape[1] == 1 else residual
+        correlation = float(np.corrcoef(ordered[:-1], ordered[1:])[0, 1]) if np.std(ordered[1:]) > 0 else 0.0
+        return max(0.0, correlation) ** 2
+    held = np.arange(len(residual)) % HELD == 0
+    model = fit_surrogate(inputs[~held], residual[~held], inputs[held], residual[held], seed)
+    return 0.0 if model is None else max(0.0, 1.0 - model.held_out**2)

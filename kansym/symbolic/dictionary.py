@@ -86,7 +86,7 @@ def univariate(x: Expression) -> Iterator[Expression]:
     one, minus = whole(1), whole(-1)
     square = power(x, "2")
     yield from (x, square, power(x, "-1"), call("sin", x), call("cos", x), call("exp", x), call("log", x), power(x, "1/2"),
-                power(x, "-2"), call("exp", multiply(minus, x)), power(x, "3"), power(call("sin", x), "2"), power(x, "-1/2"), power(x, "4"))
+                power(x, "-2"), call("exp", multiply(minus, x)), power(x, "3"), power(call("sin", x), "2"), power(call("cos", x), "2"), power(x, "-1/2"), power(x, "4"))
     less, more = add(one, multiply(minus, x)), add(one, x)
     less2, more2 = add(one, multiply(minus, square)), add(one, square)
     for base in (less2, more2, less, more):

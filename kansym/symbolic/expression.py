@@ -223,13 +223,21 @@ def call(name: str, argument: Expression) -> Expression:
 
 def _complexity(node: Expression) -> int:
     below = sum(child.complexity for child in node.children)
-    if isinstance(node, (Sum, Product)):
-        return below + len(node.children) - 1
+    if isinstance(node, Sum):
+        return below + len(node.terms) - 1
+    if isinstance(node, Product):
+        return below + len(node.factors) - 1 - _divisions(node)
     if isinstance(node, Power):
         return below + (1 if node.exponent in (2, -1, Fraction(1, 2)) else 2)
     if isinstance(node, Call):
         return below + CALLS[node.name].complexity
     return 1
+
+
+def _divisions(product: Product) -> int:
+    """How many factors are divided by: a / b is one operator, not a product and a power."""
+    inverses = sum(isinstance(factor, Power) and factor.exponent == -1 for factor in product.factors)
+    return min(inverses, len(product.factors) - 1)
 
 
 class Tape:

@@ -8,17 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kansym.structure.noise import unexplained
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import read_label
+from kansym.symbolic.simplify import simplify_in_child
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 2.0
 KEPT = 12
+LONG = 12  # nodes from which sympy is asked for a shorter form
+SIMPLIFY_SECONDS = 8.0
+CLEAN = 1e-7
+PATTERN = 0.15
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,9 @@ def _bits(constant: Constant) -> float:
     return 0.5 * math.log(abs(ratio.numerator) * ratio.denominator + 1.0)
 
 
-def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, exact_below: float,
-             most: int) -> ParetoFront:
+def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, most: int) -> ParetoFront:
     """The Pareto front of candidate expressions (with their origins), refitted, made exact where the data allow it.
 
-    exact_below: RMS error over the spread of the target at which a formula counts as exact up to noise.
     most: the greatest complexity allowed; the simplest candidate is kept whatever it costs.
     """
     rows = parts.fitted
@@ -87,7 +91,7 @@ def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names:
     fits = _within(fits, most)
     formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
-    return choose(formulas, rows, exact_below)
+    return choose(formulas, rows)
 
 
 def _preselected(expressions: Iterable[tuple[Expression, str]], rows: Rows) -> list[tuple[Expression, str]]:
@@ -121,7 +125,7 @@ def _within(fits: Mapping[Expression, tuple[Fit, str]], most: int) -> dict[Expre
     return {shape: fits[shape]}
 
 
-def choose(formulas: list[Formula], rows: Rows, exact_below: float) -> ParetoFront:
+def choose(formulas: list[Formula], rows: Rows) -> ParetoFront:
     """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals."""
     best = min(formulas, key=lambda formula: formula.description_length)
     front: list[Formula] = []
@@ -135,9 +139,36 @@ def choose(formulas: list[Formula], rows: Rows, exact_below: float) -> ParetoFro
         i for i, formula in enumerate(front)
         if formula is not best and formula.description_length < best.description_length + RIVAL_NATS
     )
-    spread = float(np.std(rows.target))
-    relative = math.sqrt(mean_square(best.expression, Rows(rows.inputs, rows.target))) / spread if spread > 0 else 0.0
-    return ParetoFront(tuple(front), front.index(best), rivals, exact=relative <= exact_below)
+    return ParetoFront(tuple(front), front.index(best), rivals, exact=reaches_noise(best.expression, rows))
+
+
+def reaches_noise(expression: Expression, rows: Rows) -> bool:
+    """Whether nothing but noise is left of the table: no error beyond rounding, or residuals without any pattern."""
+    residual = (expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    spread = float(np.std(rows.target * rows.roots))
+    if float(np.sqrt(np.mean(residual**2))) <= CLEAN * spread:
+        return True
+    return unexplained(rows.inputs, residual / np.max(np.abs(residual))) < PATTERN
+
+
+def simplified(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
+    """The front with its chosen formula rewritten by sympy, where that is shorter and numerically the same."""
+    best = front.best
+    if best.complexity < LONG:
+        return front
+    points = parts.rows.inputs[:64]
+    shorter = simplify_in_child(best.expression, SIMPLIFY_SECONDS, points)
+    if shorter is None:
+        return front
+    fit = tidy(shorter, parts.fitted)
+    before = mean_square(best.expression, parts.fitted)
+    floor = (RELATIVE_FLOOR**2) * float(np.mean((parts.fitted.target * parts.fitted.roots) ** 2))
+    if fit.expression.complexity >= best.complexity or fit.mean_square > max(1.000001 * before, floor):
+        return front
+    formulas = [formula for formula in front.formulas if formula is not best]
+    formulas.append(formula_of(fit, best.origin, parts, names))
+    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    return choose(formulas, parts.fitted)
 
 
 def selection_error(formula: Formula) -> float:

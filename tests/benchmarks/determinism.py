@@ -23,18 +23,17 @@ RULE = (
 
 
 def run_process(problem: Problem) -> Record:
-    """One process; problem.rows is the number of the process, the search itself has seed 0."""
+    """One process; problem.seed is the number of the process, the search itself has seed 0."""
     with tempfile.TemporaryDirectory() as folder:
-        table, run = Path(folder) / f"{problem.name}.csv", Path(folder) / "run"
-        kansym_datasets.write(problem.name, table)
-        command = [sys.executable, "-m", "kansym_cli", "fit", str(table), "--seed", "0", "--out", str(run), "--json"]
+        table = f"{problem.name}.csv"
+        kansym_datasets.write(problem.name, Path(folder) / table)
+        command = [sys.executable, "-m", "kansym_cli", "fit", table, "--seed", "0", "--out", "run", "--json", "--quiet"]
         if kansym_datasets.load(problem.name).sigma is not None:
             command += ["--sigma", "sigma"]
         if problem.time_limit is not None:
             command += ["--time-limit", f"{problem.time_limit:g}"]
-        command.append("--quiet")
         child = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=_paths())
-        result = run / "result.json"
+        result = Path(folder) / "run/result.json"
         digest = hashlib.sha256(result.read_bytes()).hexdigest() if result.exists() else None
     return {"name": problem.name, "process": problem.seed, "code": child.returncode, "sha256": digest,
             "error": child.stderr.strip()[-200:] if digest is None else None}  # fmt: skip
