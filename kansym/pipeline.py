@@ -23,9 +23,9 @@ from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.lowdim import EXACT, Candidate
 from kansym.symbolic.lowdim import Table as SearchTable
-from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.search import search
-from kansym.symbolic.selection import Names, Parts, front_of, simplified
+from kansym.symbolic.selection import Names, Parts, front_of, outlying_row, simplified
 
 Array = np.ndarray
 SMALL = 30
@@ -88,7 +88,12 @@ def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ign
         return finish(problem, [(Constant(float(problem.raw.target[0])), "constant")], None, config, budget, clock)
     found: list[tuple[Expression, str]] = []
     with clock.stage("search", "laws that need no network") as stage:
-        candidates = [candidate for view in problem.views() for candidate in problem.searched(view, budget, on_event)]
+        candidates = _candidates(problem, budget, on_event)
+        row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
+        if row is not None:
+            problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))
+            on_event(Note(problem.dropped[-1]))
+            candidates = _candidates(problem, budget, on_event)
         found += [(candidate.expression, candidate.origin) for candidate in candidates]
         stage.summary = f"{len(found)} candidates"
     known = problem.solved(candidates)
@@ -98,6 +103,10 @@ def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ign
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, budget)]
     return finish(problem, found, network, config, budget, clock)
+
+
+def _candidates(problem: Problem, budget: Budget, listen: Listener) -> list[Candidate]:
+    return [candidate for view in problem.views() for candidate in problem.searched(view, budget, listen)]
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,15 @@ class Problem:
     noise: float
     library: Library
     config: Config
+    dropped: tuple[str, ...] = ()
+
+    def without(self, row: int) -> Problem:
+        """The problem with one row left out of all fitting and judging, and a note that says so."""
+        value = self.raw.target[row]
+        name = self.dataset.target_names[0]
+        note = f"row {row + 1} ({name} = {value:g}) is an outlier that no formula explains: it was left out of the fit"
+        kept = (part[part != row] for part in (self.parts.train, self.parts.validation, self.parts.test))
+        return replace(self, parts=Parts(self.parts.rows, *kept), dropped=(*self.dropped, note))
 
     @property
     def constant(self) -> bool:
@@ -182,13 +200,11 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     scaled = Rows(raw.inputs / powers, raw.target / target_power, weights)
     split = split_rows(dataset.rows, config.seed)
     parts = Parts(scaled, split.train, split.validation, split.test)
-    library = PRIMITIVES.only(*config.primitives) if config.primitives else PRIMITIVES
-    library = library.without(*config.drop) if config.drop else library
     noise = estimate_noise(parts.rows.take(parts.train).inputs, parts.rows.take(parts.train).target, config.seed)
     if config.noise is not None:
         spread = float(np.std(scaled.target)) or 1.0
         noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
-    return Problem(dataset, raw, scaled, powers, target_power, parts, noise, library, config)
+    return Problem(dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config)
 
 
 def power_of_ten(columns: Array) -> Array:
@@ -222,7 +238,7 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
         clock.listen(Note(f"{dataset.rows} rows are too few for a test part: errors are leave-one-out"))
     table = Table(
         dataset.source, dataset.digest, dataset.rows, dataset.input_names, dataset.target_names[0], dataset.input_units,
-        dataset.target_units[0], dataset.notes, tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
+        dataset.target_units[0], (*dataset.notes, *problem.dropped), tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
     )
     stop = "interrupted" if budget.interrupted else "time limit" if budget.hit else "finished"
     return Result(
@@ -270,7 +286,8 @@ def _raw_errors(network: Network | None, problem: Problem) -> dict:
 def _points(front: ParetoFront, problem: Problem) -> Points:
     count = len(problem.raw)
     kept = np.arange(count) if count <= SHOWN_ROWS else np.linspace(0, count - 1, SHOWN_ROWS).round().astype(int)
-    part = np.full(count, "train", dtype=object)
+    part = np.full(count, "left out", dtype=object)
+    part[problem.parts.train] = "train"
     part[problem.parts.validation] = "validation"
     part[problem.parts.test] = "test"
     inputs = problem.raw.inputs[kept]

@@ -127,13 +127,14 @@ def polish(expression: Expression, rows: Rows, evaluations: int = 200) -> Fit:
     if len(tape.start) == 0 or len(rows) < len(tape.start):
         return Fit(expression, mean_square(expression, rows), np.zeros(len(tape.start)))
     theta, error, errors, condition = least_squares(tape, rows, evaluations)
-    return Fit(expression.with_constants(theta), error, errors, condition)
+    return Fit(expression.with_constants(theta.tolist()), error, errors, condition)
 
 
 class Model(Protocol):
     """What `least_squares` fits: a start (P,), and values and jacobian with the shapes of `Tape`."""
 
-    start: Array
+    @property
+    def start(self) -> Array: ...
 
     def values(self, inputs: Array, theta: Array) -> Array: ...
 
@@ -160,7 +161,9 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
 
     with np.errstate(all="ignore"):
         found = optimize.least_squares(
-            residual, model.start / unit, jacobian, method="lm",
+            residual, model.start / unit,
+            jacobian,  # pyright: ignore[reportArgumentType]  (the stubs know only the names of difference schemes)
+            method="lm",
             xtol=3e-16, ftol=3e-16, gtol=3e-16, max_nfev=evaluations, x_scale="jac",
         )  # fmt: skip
         before = _mean_square_at(model, rows, model.start)
@@ -198,4 +201,5 @@ def fit(expression: Expression, rows: Rows, starts: Sequence[Array] | Array | No
     batch = own[None] if starts is None or len(starts) == 0 else np.vstack([own[None], np.asarray(starts)])
     theta, loss = fit_starts(expression, rows, batch, steps)
     best = int(np.argmin(loss))
-    return polish(expression.with_constants(theta[best] if np.isfinite(loss[best]) else own), rows)
+    start = theta[best] if np.isfinite(loss[best]) else own
+    return polish(expression.with_constants(start.tolist()), rows)

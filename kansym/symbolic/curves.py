@@ -24,6 +24,8 @@ FRONT_POWERS = tuple(Fraction(p) for p in ("0", "1", "-1", "2", "-2", "3", "1/2"
 INNER_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "1/2", "-2"))
 SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0, 12.6, 18.0, 25.0])
 ZOOM_BELOW = 0.3
+COST_PER_PART = 0.3
+COST_PER_NODE = 0.25
 WAVES = np.arange(1.0, 90.0, 1.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 
@@ -36,6 +38,11 @@ class CurveFit:
     error: float
     primitive: str
 
+    @property
+    def cost(self) -> float:
+        """Error and length in one number, the smaller the better."""
+        return float(np.log(self.error + 1e-14)) + COST_PER_NODE * self.expression.complexity
+
 
 @dataclass(frozen=True)
 class _Scan:
@@ -47,10 +54,16 @@ class _Scan:
     shift: float
     scaled: bool  # d multiplies z**p too
 
+    @property
+    def cost(self) -> float:
+        """Error and length in one number: among equally good scans, the shorter formula is refined."""
+        extra = (self.shift != 0.0) + 1.5 * (self.front != 0) + (self.inner != 1) + 0.5 * self.scaled
+        return float(np.log(self.error + 1e-14)) + COST_PER_PART * (extra + self.primitive.complexity)
+
 
 def match_curve(z: Array, t: Array, weights: Array | None = None, library: Library = PRIMITIVES, keep: int = 8,
                 fronts: tuple[Fraction, ...] = (Fraction(0),), inners: tuple[Fraction, ...] = (Fraction(1),)) -> list[CurveFit]:
-    """Ranked one-variable formulas for points z (N,), t (N,), the most accurate first.
+    """Ranked one-variable formulas for points z (N,), t (N,): the best by error and length first.
 
     fronts, inners: the powers p and q that are tried. keep: how many scan winners are refined.
     """
@@ -59,11 +72,11 @@ def match_curve(z: Array, t: Array, weights: Array | None = None, library: Libra
     if not variance > 0:
         return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
     found = [*_power_fits(z, t, weights, library, variance), *_dictionary_fits(rows, library, variance)]
-    scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.error)
+    scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.cost)
     for scan in _varied(scans, keep):
         expression = _refined(scan, rows)
         found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
-    return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.error)
+    return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost)
 
 
 def _variance(t: Array, weights: Array | None) -> float:
@@ -78,7 +91,7 @@ def _varied(scans: list[_Scan], keep: int) -> Iterator[_Scan]:
     seen: dict[str, int] = {}
     for scan in scans[keep:]:
         seen[scan.primitive.name] = seen.get(scan.primitive.name, 0) + 1
-        if seen[scan.primitive.name] <= 1 + keep // 8:
+        if seen[scan.primitive.name] <= 2:
             yield scan
 
 

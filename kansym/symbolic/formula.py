@@ -117,7 +117,7 @@ class ParetoFront:
     chosen: int
     rivals: tuple[int, ...] = ()
     exact: bool = True
-    rule: str = "smallest description length: misfit of all fitted rows plus the cost of every node and constant"
+    rule: str = "the simplest formula within 2 nats of the shortest description (misfit plus cost of nodes and constants)"
 
     @property
     def best(self) -> Formula:

@@ -124,7 +124,7 @@ def _form(text: str, names: tuple[str, ...], parameters: tuple[str, ...]) -> _Fo
 def _check(
     form: _Form, text: str, names: tuple[str, ...], parameters: tuple[str, ...], rows: Rows, starts: Sequence
 ) -> None:
-    for name, used in zip(parameters, form.spread.any(axis=0), strict=True):
+    for name, used in zip(parameters, form.spread.sum(axis=0) > 0, strict=True):
         if name in names:
             raise FormulaError(f"parameter {quote(name)} is also a column: give it another name")
         if not used:

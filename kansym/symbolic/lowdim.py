@@ -122,7 +122,7 @@ def monomials(rows: Rows) -> list[Expression]:
 def _roundings(exponents: Array) -> Iterator[list[Fraction]]:
     if np.max(np.abs(exponents)) > LARGEST_EXPONENT:
         return
-    for limit in (1, 2, 3, 4):
+    for limit in (1, 2, 3):
         yield [Fraction(float(p)).limit_denominator(limit) if abs(p) > 0.02 else Fraction(0) for p in exponents]
 
 
@@ -193,7 +193,7 @@ def _trimmed(terms: list[tuple[int, ...]], columns: Array, solution: Array, targ
 
 def one_variable(rows: Rows, library: Library) -> list[Expression]:
     """The best c z**p f(a z**q + b) + d, also under the links that a scan of the plain target would miss."""
-    found = [fit.expression for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[:16]]
+    found = [fit.expression for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[:24]]
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
             for fit in match_curve(rows.inputs[:, 0], target, _link_weights(link, rows), library, 4)[:4]:

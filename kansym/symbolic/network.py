@@ -39,17 +39,13 @@ def match_edges(graph: Graph, inputs: Scaler, library: Library = PRIMITIVES) -> 
     candidates: dict[EdgeId, tuple[CurveFit, ...]] = {}
     for edge in islice(graph.active(), MOST_EDGES):
         z, t = _seen(edge, inputs)
-        fits = sorted(match_curve(z, t, None, library, 6), key=_cost)[:OPTIONS]
+        fits = match_curve(z, t, None, library, 6)[:OPTIONS]
         if not fits:
             continue
         candidates[edge.id] = tuple(fits)
         fitted = fits[0].expression.evaluate(z[:, None])
         graph = graph.replace_edge(replace(edge, primitive=fits[0].primitive, r2=1.0 - fits[0].error, fitted=fitted))
     return Matched(graph, candidates)
-
-
-def _cost(fit: CurveFit) -> float:
-    return float(np.log(fit.error + 1e-14)) + 0.5 * fit.expression.complexity
 
 
 def _seen(edge: Edge, inputs: Scaler) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from kansym.symbolic.lowdim import Candidate, Table, ranked, solve
 from kansym.symbolic.primitives import PRIMITIVES, Library
 
 Array = np.ndarray
+LIFTED = 10
 Lift = Callable[[Expression], Expression]
 
 
@@ -87,7 +88,7 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     for reduced in chain[::-1]:
         inner = Table(Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
                       Rows(reduced.rows.held_inputs, reduced.rows.held_target), table.goal)
-        for candidate in solve(inner, budget, library)[:8]:
+        for candidate in solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]:
             found.append(lifted(candidate, reduced, table))
         if budget.expired or any(candidate.error <= table.goal for candidate in found):
             break

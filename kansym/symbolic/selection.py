@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym.structure.noise import unexplained
+from kansym.structure.noise import ENOUGH, unexplained
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression
@@ -25,6 +25,10 @@ LONG = 12  # nodes from which sympy is asked for a shorter form
 SIMPLIFY_SECONDS = 8.0
 CLEAN = 1e-7
 PATTERN = 0.15
+FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
+OUTLYING = 6.0  # standard deviations of the other rows
+OUTLIER_NATS = 6.0
+PATTERN_OF_FEW = 0.5
 
 
 @dataclass(frozen=True)
@@ -126,18 +130,22 @@ def _within(fits: Mapping[Expression, tuple[Fit, str]], most: int) -> dict[Expre
 
 
 def choose(formulas: list[Formula], rows: Rows) -> ParetoFront:
-    """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals."""
-    best = min(formulas, key=lambda formula: formula.description_length)
+    """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals.
+
+    The chosen formula is the simplest whose description is within `RIVAL_NATS` of the shortest.
+    """
+    shortest = min(formula.description_length for formula in formulas)
+    best = next(formula for formula in formulas if formula.description_length <= shortest + RIVAL_NATS)
     front: list[Formula] = []
     lowest = math.inf
     for formula in formulas:
         error = selection_error(formula)
-        if error < lowest * 0.999 or formula is best:
+        if error < lowest * 0.999 or formula.description_length <= shortest + RIVAL_NATS:
             front.append(formula)
             lowest = min(lowest, error)
     rivals = tuple(
         i for i, formula in enumerate(front)
-        if formula is not best and formula.description_length < best.description_length + RIVAL_NATS
+        if formula is not best and formula.description_length <= shortest + RIVAL_NATS
     )
     return ParetoFront(tuple(front), front.index(best), rivals, exact=reaches_noise(best.expression, rows))
 
@@ -148,7 +156,8 @@ def reaches_noise(expression: Expression, rows: Rows) -> bool:
     spread = float(np.std(rows.target * rows.roots))
     if float(np.sqrt(np.mean(residual**2))) <= CLEAN * spread:
         return True
-    return unexplained(rows.inputs, residual / np.max(np.abs(residual))) < PATTERN
+    allowed = PATTERN if len(rows) >= ENOUGH else PATTERN_OF_FEW
+    return unexplained(rows.inputs, residual / np.max(np.abs(residual))) < allowed
 
 
 def simplified(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
@@ -237,3 +246,32 @@ def leave_one_out(expression: Expression, rows: Rows) -> Array:
         predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row: row + 1])[0]
     return predicted
 
+
+
+def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
+    """The one row of a small table that no good formula explains, or None.
+
+    A row is left out when the best formula of the others is shorter by far, with the row's number and its own value
+    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others.
+    """
+    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_FOR_OUTLIERS:
+        return None
+    scored = [(description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))]
+    scored.sort(key=lambda item: item[0])
+    if not scored:
+        return None
+    best, found = scored[0][0] - 0.5 * math.log(len(rows)) - OUTLIER_NATS, None
+    for _, expression in scored[:8]:
+        fitted = _refitted(expression, rows, 20)
+        residual = np.abs((fitted.evaluate(rows.inputs) - rows.target) * rows.roots)
+        row = int(np.argmax(residual))
+        others = rows.take(np.delete(np.arange(len(rows)), row))
+        without = _refitted(fitted, others, 20)
+        misfit = mean_square(without, others)
+        apart = abs(without.evaluate(rows.inputs[row: row + 1])[0] - rows.target[row])
+        apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
+        if misfit > 0 and apart > OUTLYING * math.sqrt(misfit):
+            length = description_length(without, misfit, others) + 0.5 * math.log(misfit)
+            if length < best:
+                best, found = length, row
+    return found

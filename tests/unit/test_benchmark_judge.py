@@ -1,6 +1,7 @@
 """The benchmarks' judge: what counts as the law, what does not, and that nothing can hold it up."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ import sympy
 
 from kansym.symbolic.parser import parse
 from tests.benchmarks import judge as judging
+from tests.benchmarks import tables
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.classics import FAMILIES
 from tests.benchmarks.families import Family, member
-from tests.benchmarks.judge import compare, judge, rounded, rule, srbench
+from tests.benchmarks.judge import Verdict, compare, judge, rounded, rule, srbench
+from tests.benchmarks.laws import lost
 from tests.benchmarks.runs import Problem, Record, run_all
 from tests.benchmarks.tables import Report, finite
 
@@ -120,6 +125,50 @@ def test_a_family_may_be_of_the_logarithm_and_may_ask_for_a_parameter() -> None:
     assert member(family, lambda points: np.exp(17 - 5000 / points[:, 0]), "T", 300.0, 400.0) is not None
     assert member(family, lambda points: np.exp(17 + 5000 / points[:, 0]), "T", 300.0, 400.0) is None
     assert member(family, lambda points: -np.exp(-points[:, 0]), "T", 300.0, 400.0) is None
+
+
+@pytest.mark.parametrize(
+    ("pressure", "known"),
+    [
+        (lambda t: np.exp(16.9 - 5042.7 / t), True),
+        (lambda t: 10 ** (7.73 - 3005.4 / (t - 10.5)), True),
+        (lambda t: np.exp(60 - 6800 / t) / t**5, True),
+        (lambda t: 3e-34 * t**13.6, False),  # fits Forbes well, but is no law of vapour pressure
+        (lambda t: np.exp(0.05 * t - 16), False),
+    ],
+)
+def test_a_vapour_pressure_needs_its_heat_of_vaporisation(pressure: Callable, known: bool) -> None:
+    families, _ = FAMILIES["forbes"]
+    found = [member(family, lambda points: pressure(points[:, 0]), "T", 363.4, 373.2) for family in families]
+    assert any(parameters is not None for parameters in found) == known
+
+
+@pytest.mark.parametrize(("constant", "known"), [(4.0, True), (4.0004, True), (3.998, False)])
+def test_balmer_needs_the_four_to_three_decimals(constant: float, known: bool) -> None:
+    families, _ = FAMILIES["balmer"]
+    found = member(families[0], lambda n: 364.6 * n[:, 0] ** 2 / (n[:, 0] ** 2 - constant), "n", 3.0, 20.0)
+    assert (found is not None) == known
+
+
+def test_where_a_law_was_lost_is_told_apart() -> None:
+    record = {"stop_reason": "time limit"}
+    assert lost(Verdict(False, "", True, 1e-9, 1.0, 5), True, record) == "equal in numbers, not by the rule"
+    assert lost(Verdict(False, "", False, 1e-9, 1.0, 500), True, record) == "equal in numbers, but too long"
+    assert lost(Verdict(False, "", False, 0.1, 0.99, 5), True, record) == "on the front, not chosen"
+    assert lost(Verdict(False, "", False, 1e-5, 1 - 1e-9, 5), False, record).startswith("accurate, another form")
+    assert lost(Verdict(False, "", False, 0.1, 0.99, 5), False, record) == "not accurate (1-R2 0.01), time limit"
+
+
+def test_the_command_runs_a_benchmark_and_writes_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    lines = str(tmp_path / "lines.jsonl")
+    assert main(["strd", "--names", "misra1a", "boxbod", "--results", lines, "--resume", "--write", "some"]) == 0
+    assert "reached 2 of 2" in capsys.readouterr().out
+    page = (tmp_path / "some.md").read_text()
+    assert "`python -m tests.benchmarks strd --names misra1a boxbod --write some`" in page
+    assert json.loads((tmp_path / "some.json").read_text())["records"][1]["name"] == "boxbod"
 
 
 def double(problem: Problem) -> Record:
