@@ -33,6 +33,7 @@ WIDE = 30.0  # a positive target that spans more than this factor may have error
 SLACK = 1.15
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SHOWN_ROWS = 2000
+ORDINARY = (1e-3, 1e4)
 
 
 @dataclass
@@ -208,10 +209,15 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
 
 
 def power_of_ten(columns: Array) -> Array:
-    """The power of ten nearest below the typical size of every column (N, D) -> (D,)."""
+    """The power of ten that brings the typical size of every column (N, D) to 0.4 .. 4, (D,); 1 where it is ordinary.
+
+    Ordinary columns keep their units, because laws have natural constants in natural units: sin(x), not sin(10 x).
+    """
     size = np.max(np.abs(columns), axis=0)
     typical = size * np.sqrt(np.mean((columns / np.where(size > 0, size, 1.0)) ** 2, axis=0))
-    return np.where(typical > 0, 10.0 ** np.floor(np.log10(np.where(typical > 0, typical, 1.0))), 1.0)
+    low, high = ORDINARY
+    strange = (typical > 0) & ((typical < low) | (typical > high))
+    return np.where(strange, 10.0 ** np.floor(np.log10(np.where(strange, typical, 1.0) / 0.4)), 1.0)
 
 
 def unscaled(expression: Expression, problem: Problem) -> Expression:
@@ -259,7 +265,9 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> Pareto
         front = front_of(candidates, parts, names, problem.config.max_complexity)
         fitted = parts.fitted
         length = front.best.description_length
-        options.append((length + float(np.sum(np.log(fitted.target))) - PROPORTIONAL_NATS if jacobian else length, front, parts))
+        if jacobian:
+            length += float(np.sum(np.log(fitted.target))) - (PROPORTIONAL_NATS if y.max() > WIDE * y.min() else 0.0)
+        options.append((length, front, parts))
         if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
             break
     _, front, parts = min(options, key=lambda option: option[0])
@@ -269,7 +277,7 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> Pareto
 def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
     yield problem.raw, False
     y = problem.raw.target
-    if problem.raw.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
+    if problem.raw.weights is None and np.all(y > 0):
         yield Rows(problem.raw.inputs, y, 1.0 / y**2), True
 
 

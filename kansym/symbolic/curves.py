@@ -26,6 +26,8 @@ SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0
 ZOOM_BELOW = 0.3
 COST_PER_PART = 0.3
 COST_PER_NODE = 0.25
+BRIEF_STEPS = 12
+POLISHED = 10
 WAVES = np.arange(1.0, 90.0, 1.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 
@@ -73,9 +75,7 @@ def match_curve(z: Array, t: Array, weights: Array | None = None, library: Libra
         return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
     found = [*_power_fits(z, t, weights, library, variance), *_dictionary_fits(rows, library, variance)]
     scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.cost)
-    for scan in _varied(scans, keep):
-        expression = _refined(scan, rows)
-        found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
+    found += _refined_fits(list(_varied(scans, keep)), rows, variance)
     return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost)
 
 
@@ -240,8 +240,33 @@ def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) ->
     return np.where(np.isfinite(error) & (determinant > 1e-10 * ss * oo), error, np.inf)
 
 
-def _refined(scan: _Scan, rows: Rows) -> Expression:
-    """The scan's formula with c and d solved for and all constants refined; b stays out when the start had none."""
+def _refined_fits(scans: list[_Scan], rows: Rows, variance: float) -> list[CurveFit]:
+    """The scans' formulas refined briefly on few points, then the best of them on all points to the last digits."""
+    z = rows.inputs[:, 0]
+    thin = rows.take(np.argsort(z, kind="stable")[np.linspace(0, len(z) - 1, min(len(z), SCAN_POINTS)).round().astype(int)])
+    brief = []
+    for scan in scans:
+        options = _formulas(scan, thin)
+        fitted = [_brief(expression, thin) for expression in options]
+        error = min((mean_square(expression, thin) for expression in fitted), default=np.inf) / variance
+        if np.isfinite(error):
+            brief.append((float(np.log(error + 1e-14)) + COST_PER_PART * scan.primitive.complexity, scan, fitted))
+    brief.sort(key=lambda item: item[0])
+    found = []
+    for _, scan, options in brief[: max(POLISHED, len(scans) // 3)]:
+        expression = _best_of(options, rows)
+        found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
+    return found
+
+
+def _brief(expression: Expression, rows: Rows) -> Expression:
+    start = np.array([[constant.value for constant in expression.free_constants]])
+    theta, _ = fit_starts(expression, rows, start, BRIEF_STEPS)
+    return expression.with_constants(theta[0])
+
+
+def _formulas(scan: _Scan, rows: Rows) -> list[Expression]:
+    """The scan's formula with c and d solved for, with and without d; b stays out when the start had none."""
     z = Variable(0)
     argument: Expression = multiply(Constant(scan.slope), raise_to(z, scan.inner))
     if scan.shift != 0.0:
@@ -255,20 +280,16 @@ def _refined(scan: _Scan, rows: Rows) -> Expression:
     roots = rows.roots * np.ones_like(value)
     columns = np.column_stack([value, other]) * roots[:, None]
     if not np.all(np.isfinite(columns)):
-        return Constant(float("nan"))
+        return []
     c, d = np.linalg.lstsq(columns, rows.target * roots, rcond=None)[0]
     term = multiply(Constant(float(c)), front, body)
     tail = multiply(Constant(float(d)), front) if scan.scaled else Constant(float(d))
-    return _best_of([add(term, tail), term], rows)
+    return [add(term, tail), term]
 
 
 def _best_of(options: list[Expression], rows: Rows) -> Expression:
     """The options refined; a shorter one wins over a longer one that is not clearly better."""
-    fitted = []
-    for expression in options:
-        start = np.array([[constant.value for constant in expression.free_constants]])
-        theta, _ = fit_starts(expression, rows, start, 40)
-        fitted.append(polish(expression.with_constants(theta[0]), rows, 60).expression)
+    fitted = [polish(expression, rows, 40).expression for expression in options]
     errors = [mean_square(expression, rows) for expression in fitted]
     floor = 1e-26 * float(np.mean(rows.target**2))
     return fitted[1] if errors[1] <= max(1.02 * errors[0], floor) else fitted[0]

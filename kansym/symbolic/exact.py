@@ -35,7 +35,7 @@ class _Form:
 def _irrational() -> tuple[tuple[Exact, float], ...]:
     """1, powers of pi, e and small roots, with the bits that naming them costs."""
     forms = [(Exact(Fraction(1)), 0.0)]
-    forms += [(Exact(Fraction(1), pi=p), 3.0 + abs(p)) for p in (1, -1, 2, -2)]
+    forms += [(Exact(Fraction(1), pi=p), 3.0 + abs(p)) for p in (1, -1, 2, -2, 3, -3)]
     forms += [(Exact(Fraction(1), root=r), 5.0) for r in (2, 3, 5)]
     forms += [(Exact(Fraction(1), e=p), 6.0) for p in (1, -1)]
     forms += [(Exact(Fraction(1), pi=p, root=2), 9.0) for p in (1, -1)]
