@@ -22,6 +22,7 @@ from kansym.symbolic.primitives import Library
 Array = np.ndarray
 MOST_ROWS = 3000
 WEIGHT_L1 = 1e-5
+GOOD_PICTURE = 1e-3  # mean square over the variance at which a network is a fair picture of a known law
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,13 @@ class Shape:
 
 
 def shapes(columns: int, config: Config, known: bool) -> list[Shape]:
-    """The networks to train: one small one when the law is known already and only its picture is wanted."""
+    """The networks to train, in this order; briefly at first when the law is known and only its picture is wanted."""
     if config.width is not None:
         return [Shape(tuple(config.width), 4, 120)]
-    if known:
-        return [Shape(() if columns == 1 else (1,), 2, 30)]
     if columns == 1:
-        return [Shape((), 2, 60), Shape((2,), 6, 90)]
-    return [Shape((1,), 6, 80), Shape(((1, 1),), 6, 90), Shape((3,), 6, 90)]
+        return [Shape((), 2, 30 if known else 60), Shape((2,), 6, 90)]
+    first = Shape((1,), 3, 30) if known else Shape((1,), 10, 80)
+    return [first, Shape(((1, 1),), 6, 90), Shape((3,), 6, 90)]
 
 
 def run_network(train: Rows, validation: Rows, names: tuple[tuple[str, ...], str], config: Config, library: Library,
@@ -82,7 +82,7 @@ def run_network(train: Rows, validation: Rows, names: tuple[tuple[str, ...], str
         outcome = _trained(shape, x, y, weights, config, budget, listen)
         if best is None or _score(outcome) < _score(best):
             best = outcome
-        if budget.expired:
+        if budget.expired or (known and best.losses[best.best][1] < GOOD_PICTURE):
             break
     if best is None:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kansym.budget import Budget
+from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
 from kansym.discovery import Network, run_network
@@ -21,7 +21,7 @@ from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
-from kansym.symbolic.lowdim import EXACT, Candidate
+from kansym.symbolic.lowdim import EXACT, Candidate, settled
 from kansym.symbolic.lowdim import Table as SearchTable
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.search import search
@@ -33,6 +33,7 @@ WIDE = 30.0  # a positive target that spans more than this factor may have error
 SLACK = 1.15
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SHOWN_ROWS = 2000
+SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
 ORDINARY = (1e-3, 1e4)
 
 
@@ -89,24 +90,26 @@ def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ign
         return finish(problem, [(Constant(float(problem.raw.target[0])), "constant")], None, config, budget, clock)
     found: list[tuple[Expression, str]] = []
     with clock.stage("search", "laws that need no network") as stage:
-        candidates = _candidates(problem, budget, on_event)
+        share = budget.part(SEARCH_SHARE * budget.remaining)
+        candidates = _candidates(problem, share, on_event)
         row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
         if row is not None:
             problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))
             on_event(Note(problem.dropped[-1]))
-            candidates = _candidates(problem, budget, on_event)
+            candidates = _candidates(problem, share, on_event)
         found += [(candidate.expression, candidate.origin) for candidate in candidates]
         stage.summary = f"{len(found)} candidates"
     known = problem.solved(candidates)
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match"):
         names = (dataset.input_names, dataset.target_names[0])
-        network = run_network(problem.train, problem.validation, names, config, problem.library, known, budget, on_event)
+        share = budget.part(NETWORK_SHARE * budget.remaining)
+        network = run_network(problem.train, problem.validation, names, config, problem.library, known, share, on_event)
         if network is not None and not known:
-            found += [(expression, "network") for expression in network.formulas(problem.fitted, budget)]
+            found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
     return finish(problem, found, network, config, budget, clock)
 
 
-def _candidates(problem: Problem, budget: Budget, listen: Listener) -> list[Candidate]:
+def _candidates(problem: Problem, budget: Part, listen: Listener) -> list[Candidate]:
     return [candidate for view in problem.views() for candidate in problem.searched(view, budget, listen)]
 
 
@@ -168,7 +171,7 @@ class Problem:
         if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
             yield Rows(self.train.inputs, y, relative_weights(y))
 
-    def searched(self, train: Rows, budget: Budget, listen: Listener) -> list[Candidate]:
+    def searched(self, train: Rows, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on one view of the rows."""
         held = self.validation if len(self.validation) else train
         if train.weights is not None and held.weights is None:
@@ -180,7 +183,7 @@ class Problem:
 
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
-        return bool(candidates) and min(candidate.error for candidate in candidates) <= max(self.goal, EXACT)
+        return settled(candidates, self.goal)
 
 
 def relative_weights(target: Array) -> Array:
@@ -237,7 +240,7 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
     """Refit and rank the candidates in raw units, and put the result together."""
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
-        front = _front(candidates, problem)
+        front = _front(candidates, problem, budget)
         clock.listen(Progress("select", 1.0, None, None, str(front.best)))
     dataset = problem.dataset
     if dataset.rows < SMALL:
@@ -254,7 +257,7 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
     )
 
 
-def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> ParetoFront:
+def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: Budget) -> ParetoFront:
     """The front under the noise model (even or proportional errors) that describes the table in fewer nats."""
     dataset = problem.dataset
     names = Names(dataset.input_names, dataset.target_names[0], dataset.input_units, dataset.target_units[0])
@@ -262,7 +265,7 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> Pareto
     options = []
     for rows, jacobian in _noise_models(problem):
         parts = replace(problem.parts, rows=rows)
-        front = front_of(candidates, parts, names, problem.config.max_complexity)
+        front = front_of(candidates, parts, names, problem.config.max_complexity, budget.part(max(3.0, budget.remaining)))
         fitted = parts.fitted
         length = front.best.description_length
         if jacobian:
@@ -271,7 +274,7 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem) -> Pareto
         if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
             break
     _, front, parts = min(options, key=lambda option: option[0])
-    return simplified(front, parts, names)
+    return front if budget.expired else simplified(front, parts, names)
 
 
 def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:

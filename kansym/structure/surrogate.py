@@ -68,7 +68,8 @@ def fit_surrogate(inputs: Array, target: Array, held_inputs: Array, held_target:
         scales, noise = _tune(points[tuning], values[tuning], start)
         nodes = points[kept] / scales
         weights = _solve(nodes, values[kept], noise)
-        model = Surrogate(centre, spread, scales, nodes, weights, shift, size, 0.0, float(np.sqrt(noise)))
+        amplitude = max(float(values[kept] @ weights) / len(kept), 0.0)  # of the signal, by maximum likelihood
+        model = Surrogate(centre, spread, scales, nodes, weights, shift, size, 0.0, float(np.sqrt(noise * amplitude)))
         error = model.predict(held_inputs) - held_target
         held_out = float(np.sqrt(np.mean(error**2)) / max(held_target.std(), 1e-300))
         if best is None or held_out < best.held_out:

@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Product, Sum, add, whole
@@ -22,7 +23,7 @@ LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
 SURE = 4.0  # standard errors that a number may be away from its exact form
 NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
-GROWTH = 1.02  # how much the misfit may grow, beside chance
+POLISHING = 100
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,16 @@ def _bonus(ratio: Fraction) -> float:
     return 4.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
 
 
-def tidy(expression: Expression, rows: Rows) -> Fit:
-    """The formula with needless terms dropped and known numbers made exact, the rest refitted, as long as it fits as well."""
-    fit = polish(canonical(expression), rows)
+def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None) -> Fit:
+    """The formula with needless terms dropped and known numbers made exact, the rest refitted, as long as it fits as well.
+
+    With a budget that runs out, the steps made so far.
+    """
+    fit = polish(canonical(expression), rows, POLISHING)
     floor = (1e-12) ** 2 * float(np.mean((rows.target * rows.roots) ** 2))
     for _ in range(24):
+        if budget is not None and budget.expired:
+            break
         better = next((trial for trial in _simpler(fit, rows) if _as_good(trial, fit, rows, floor)), None)
         if better is None:
             return fit

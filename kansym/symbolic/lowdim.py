@@ -21,6 +21,7 @@ from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
 EXACT = 1e-9
+PLAIN = ("constant", "monomial", "linear")  # checks with so few constants that reaching the noise says enough
 SEARCH_ROWS = 400
 LARGEST_EXPONENT = 7.5
 
@@ -68,9 +69,17 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
         for expression in expressions:
             if allowed(expression, library):
                 found.append(Candidate(expression, table.error(expression), origin))
-        if budget.expired or any(candidate.error <= table.goal for candidate in found):
+        if budget.expired or settled(found, table.goal):
             break
     return ranked(found)
+
+
+def settled(found: list[Candidate], goal: float) -> bool:
+    """Whether the search may stop: an exact formula, or one of few constants that reaches the estimated noise.
+
+    The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by reaching it.
+    """
+    return any(candidate.error <= (goal if candidate.origin.endswith(PLAIN) else EXACT) for candidate in found)
 
 
 def ranked(found: list[Candidate], keep: int = 24) -> list[Candidate]:

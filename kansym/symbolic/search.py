@@ -14,7 +14,7 @@ from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import Candidate, Table, ranked, solve
+from kansym.symbolic.lowdim import Candidate, Table, monomials, ranked, settled, solve
 from kansym.symbolic.primitives import PRIMITIVES, Library
 
 Array = np.ndarray
@@ -82,7 +82,7 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     found = solve_cheaply(table, budget, library)
-    if any(candidate.error <= table.goal for candidate in found):
+    if settled(found, table.goal):
         return ranked(found)
     chain = reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
     for reduced in chain[::-1]:
@@ -90,15 +90,13 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
                       Rows(reduced.rows.held_inputs, reduced.rows.held_target), table.goal)
         for candidate in solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]:
             found.append(lifted(candidate, reduced, table))
-        if budget.expired or any(candidate.error <= table.goal for candidate in found):
+        if budget.expired or settled(found, table.goal):
             break
     return ranked(found)
 
 
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
     """The constant and the monomials, refitted: what needs no search at all."""
-    from kansym.symbolic.lowdim import monomials
-
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
     for expression in monomials(table.fit):
         fitted = polish(expression, table.fit, 20).expression

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kansym.budget import Budget, Part
 from kansym.structure.noise import ENOUGH, unexplained
-from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square
+from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square, polish
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression
+from kansym.symbolic.expression import Call, Constant, Expression, Sum
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import read_label
 from kansym.symbolic.simplify import simplify_in_child
@@ -20,7 +21,9 @@ Array = np.ndarray
 NATS_PER_NODE = 2.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 2.0
-KEPT = 12
+KEPT = 10
+TIDIED = 8
+PHASED = 4
 LONG = 12  # nodes from which sympy is asked for a shorter form
 SIMPLIFY_SECONDS = 8.0
 CLEAN = 1e-7
@@ -81,15 +84,18 @@ def _bits(constant: Constant) -> float:
     return 0.5 * math.log(abs(ratio.numerator) * ratio.denominator + 1.0)
 
 
-def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, most: int) -> ParetoFront:
+def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, most: int,
+             budget: Budget | Part | None = None) -> ParetoFront:
     """The Pareto front of candidate expressions (with their origins), refitted, made exact where the data allow it.
 
     most: the greatest complexity allowed; the simplest candidate is kept whatever it costs.
     """
     rows = parts.fitted
     fits: dict[Expression, tuple[Fit, str]] = {}
-    for expression, origin in _preselected(expressions, rows):
-        fit = tidy(expression, rows)
+    for rank, (expression, origin) in enumerate(_preselected(expressions, rows)):
+        if budget is not None and budget.expired and fits:
+            break
+        fit = tidy(expression, rows, budget) if rank < TIDIED else polish(expression, rows, 30)
         if np.isfinite(fit.mean_square):
             fits.setdefault(_shape(fit.expression), (fit, origin))
     fits = _within(fits, most)
@@ -163,7 +169,7 @@ def reaches_noise(expression: Expression, rows: Rows) -> bool:
 def simplified(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
     """The front with its chosen formula rewritten by sympy, where that is shorter and numerically the same."""
     best = front.best
-    if best.complexity < LONG:
+    if best.complexity < (PHASED if _has_phase(best.expression) else LONG):
         return front
     points = parts.rows.inputs[:64]
     shorter = simplify_in_child(best.expression, SIMPLIFY_SECONDS, points)
@@ -246,6 +252,15 @@ def leave_one_out(expression: Expression, rows: Rows) -> Array:
         predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row: row + 1])[0]
     return predicted
 
+
+
+def _has_phase(expression: Expression) -> bool:
+    """Whether a sine or cosine has an exact phase, which sympy knows how to take out."""
+    return any(
+        isinstance(node, Call) and node.name in ("sin", "cos") and isinstance(node.argument, Sum)
+        and any(isinstance(term, Constant) and term.label for term in node.argument.terms)
+        for node in expression.walk()
+    )
 
 
 def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
