@@ -11,8 +11,6 @@ VENV_FLAGS ?=
 CONSTRAINTS ?= constraints.txt
 DEMO ?= demo
 # The second demo table and how it is fitted: a law that no straight line on any scale shows.
-DEMO_LAW ?= firas
-DEMO_LAW_FLAGS ?= --target I --sigma sigma
 DEMO_FLAGS ?= --seed 0
 DEMO_PICTURES ?= graph pareto fit
 
@@ -29,23 +27,24 @@ OR_TIME_UP := || [ $$? -eq 3 ]
 .PHONY: demo test check format clean
 .DELETE_ON_ERROR:
 
+# One law of the demo: $(1) the data set, $(2) flags of the fit, $(3) what the screen says.
+define demo_law
+	@echo "== $(3) =="
+	$(BIN)/kansym datasets write $(1) -o $(DEMO)/$(1).csv
+	$(BIN)/kansym fit $(DEMO)/$(1).csv $(2) $(DEMO_FLAGS) --out $(DEMO)/$(1) $(OR_TIME_UP)
+	@echo "-- as LaTeX --"
+	$(BIN)/kansym export $(DEMO)/$(1) --format latex
+endef
+
 demo: $(VENV)/.ready-demo
 	@mkdir -p $(DEMO)
-	@echo "== The eight planets: distance from the sun a, orbital period P =="
-	$(BIN)/kansym datasets write planets -o $(DEMO)/planets.csv
-	$(BIN)/kansym fit $(DEMO)/planets.csv $(DEMO_FLAGS) --out $(DEMO)/planets $(OR_TIME_UP)
-	@echo "-- as LaTeX --"
-	$(BIN)/kansym export $(DEMO)/planets --format latex
-	@echo "== $(DEMO_LAW): a law that needs more =="
-	$(BIN)/kansym datasets show $(DEMO_LAW)
-	$(BIN)/kansym datasets write $(DEMO_LAW) -o $(DEMO)/$(DEMO_LAW).csv
-	$(BIN)/kansym fit $(DEMO)/$(DEMO_LAW).csv $(DEMO_LAW_FLAGS) $(DEMO_FLAGS) --out $(DEMO)/$(DEMO_LAW) $(OR_TIME_UP)
-	@echo "-- as LaTeX --"
-	$(BIN)/kansym export $(DEMO)/$(DEMO_LAW) --format latex
+	$(call demo_law,planets,,The eight planets: distance from the sun a and orbital period P)
+	$(call demo_law,firas,--target I --sigma sigma,The cosmic microwave background as COBE measured it)
+	$(call demo_law,toy-wave,,A law that needs a network: a wave of a curved phase)
 	@for kind in $(DEMO_PICTURES); do \
-	  $(BIN)/kansym plot $(DEMO)/$(DEMO_LAW) --kind $$kind -o $(DEMO)/$(DEMO_LAW)-$$kind.svg || exit 1; \
+	  $(BIN)/kansym plot $(DEMO)/toy-wave --kind $$kind -o $(DEMO)/toy-wave-$$kind.svg || exit 1; \
 	done
-	@echo "Pictures: $(DEMO_PICTURES:%=$(DEMO)/$(DEMO_LAW)-%.svg); the whole run on one page: $(DEMO)/$(DEMO_LAW)/report.html"
+	@echo "Pictures: $(DEMO_PICTURES:%=$(DEMO)/toy-wave-%.svg); every run on one page: $(DEMO)/*/report.html"
 
 test: $(VENV)/.ready-test
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)

@@ -35,8 +35,9 @@ class Budget:
     def expired(self) -> bool:
         """True once the time is up or the user has interrupted; remembered in `hit` as a stop reason."""
         if self.remaining <= 0.0:
-            self.hit = True
-        return self.hit
+            self.mark()
+            return True
+        return False
 
     @property
     def fraction(self) -> float:
@@ -47,6 +48,10 @@ class Budget:
         """Ask every running stage to return its best so far."""
         self.interrupted = True
 
+    def mark(self) -> None:
+        """Remember that time cut something short."""
+        self.hit = True
+
     def part(self, seconds: float) -> Part:
         """A share of this budget: at most `seconds` from now, and never more than what is left."""
         return Part(self, time.monotonic() + seconds)
@@ -54,7 +59,7 @@ class Budget:
 
 @dataclass
 class Part:
-    """A share of a budget that one stage may use; expiring it does not mark the whole as used up."""
+    """A share of a budget that one stage may use. A stage that it cuts short was cut short by time: the whole remembers."""
 
     whole: Budget | Part
     deadline: float
@@ -67,7 +72,13 @@ class Part:
     @property
     def expired(self) -> bool:
         """True when this share, or the whole budget, is used up."""
-        return self.whole.expired or time.monotonic() >= self.deadline
+        if time.monotonic() >= self.deadline:
+            self.mark()
+        return time.monotonic() >= self.deadline or self.whole.expired
+
+    def mark(self) -> None:
+        """Remember in the whole budget that time cut something short."""
+        self.whole.mark()
 
     @property
     def fraction(self) -> float:

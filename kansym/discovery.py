@@ -11,6 +11,7 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data.scaler import Scaler
+from kansym.errors import ConfigError
 from kansym.events import Listener, Progress
 from kansym.graph import Graph
 from kansym.symbolic.constants import Rows
@@ -21,7 +22,9 @@ from kansym.symbolic.primitives import Library
 
 Array = np.ndarray
 MOST_ROWS = 3000
+PRUNE_ROWS = 1000
 WEIGHT_L1 = 1e-5
+EFFORT = {"fast": 1, "default": 2, "thorough": 6}
 GOOD_PICTURE = 1e-3  # mean square over the variance at which a network is a fair picture of a known law
 
 
@@ -54,12 +57,27 @@ class Shape:
 
 def shapes(columns: int, config: Config, known: bool) -> list[Shape]:
     """The networks to train, in this order; briefly at first when the law is known and only its picture is wanted."""
+    effort = EFFORT[config.preset]
     if config.width is not None:
-        return [Shape(tuple(config.width), 4, 120)]
+        return [Shape(tuple(config.width), 4 * effort, 120)]
     if columns == 1:
-        return [Shape((), 2, 30 if known else 60), Shape((2,), 6, 90)]
-    first = Shape((1,), 3, 30) if known else Shape((1,), 10, 80)
-    return [first, Shape(((1, 1),), 6, 90), Shape((3,), 6, 90)]
+        return [Shape((), 2, 30 if known else 60), Shape((2,), 3 * effort, 90)]
+    first = Shape((1,), 3, 30) if known else Shape((1,), 5 * effort, 80)
+    wider = [Shape(((1, 1),), 3 * effort, 90), Shape((3,), 3 * effort, 90)]
+    deeper = [Shape((2, 1), 3 * effort, 120), Shape((5,), 3 * effort, 120)] if config.preset == "thorough" else []
+    return [first, *wider, *deeper]
+
+
+def device(config: Config) -> str:
+    """Where networks are trained. "auto" is the processor: networks this small are slower on a GPU.
+
+    Raises ConfigError when a GPU was asked for and torch sees none.
+    """
+    import torch
+
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but torch sees no GPU: use --device auto, or install torch for CUDA")
+    return "cuda" if config.device == "cuda" else "cpu"
 
 
 def run_network(train: Rows, validation: Rows, names: tuple[tuple[str, ...], str], config: Config, library: Library,
@@ -74,9 +92,10 @@ def run_network(train: Rows, validation: Rows, names: tuple[tuple[str, ...], str
     if len(train) < 6 or budget.expired:
         return None
     inputs, target = _input_scaler(train.inputs), _target_scaler(train.target)
-    x = torch.from_numpy(inputs.apply(train.inputs[:MOST_ROWS]))
-    y = torch.from_numpy(target.apply(train.target[:MOST_ROWS, None]))
-    weights = None if train.weights is None else torch.from_numpy(train.weights[:MOST_ROWS])
+    place = device(config)
+    x = torch.from_numpy(inputs.apply(train.inputs[:MOST_ROWS])).to(place)
+    y = torch.from_numpy(target.apply(train.target[:MOST_ROWS, None])).to(place)
+    weights = None if train.weights is None else torch.from_numpy(train.weights[:MOST_ROWS]).to(place)
     best = None
     for shape in shapes(train.inputs.shape[1], config, known):
         outcome = _trained(shape, x, y, weights, config, budget, listen)
@@ -111,12 +130,12 @@ def _trained(shape: Shape, x: Any, y: Any, weights: Any, config: Config, budget:
     rows = len(x)
     intervals = config.grid or max(1, min(6, rows // 8))
     model = KAN([x.shape[1], *shape.hidden, 1], shape.members, config.seed,
-                KANOptions(layer=LayerOptions(intervals=intervals, basis=config.basis, base="none" if rows < 30 else "silu")))
+                KANOptions(layer=LayerOptions(intervals=intervals, basis=config.basis, base="none" if rows < 30 else "silu"))).to(x.device)
     refine = () if config.grid or rows < 200 else (10,)
     validation = 0.2 if rows >= 30 else 0.0
     settings = TrainConfig(steps=shape.steps, l1=WEIGHT_L1, refine=refine, seed=config.seed, validation=validation,
                            smoothness=1e-4 if rows < 30 else 0.0, noise_floor=1e-10)
-    return train(model, x, y, weights, settings, budget.part(max(1.0, 0.25 * min(budget.remaining, 60.0))), listen)
+    return train(model, x, y, weights, settings, budget, listen)
 
 
 def _pruned(outcome: Any, x: Any, y: Any, train: Rows, validation: Rows, inputs: Scaler, target: Scaler,
@@ -130,8 +149,7 @@ def _pruned(outcome: Any, x: Any, y: Any, train: Rows, validation: Rows, inputs:
                            validation=0.0 if few else 0.2)
     report = None
     if not few and not budget.expired:
-        limit = 1.0 if known else max(2.0, 0.3 * min(budget.remaining, 60.0))
-        report = prune(model, x, y, settings, budget.part(limit), listen)
+        report = prune(model, x[:PRUNE_ROWS], y[:PRUNE_ROWS], settings, budget, listen)
         model = report.model
     graph = _graph(model, x, names) if report is None else report.graph_after
     before = _graph(outcome.model.member(outcome.best), x, names) if report is None else report.graph_before
@@ -161,5 +179,6 @@ def _network_errors(model: Any, rows: Rows, inputs: Scaler, target: Scaler) -> E
     import torch
 
     with torch.no_grad():
-        scaled = model(torch.from_numpy(inputs.apply(rows.inputs)))[0].numpy()
+        place = next(model.parameters()).device
+        scaled = model(torch.from_numpy(inputs.apply(rows.inputs)).to(place))[0].cpu().numpy()
     return errors_of(target.invert(scaled)[:, 0], rows.target)

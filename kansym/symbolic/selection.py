@@ -12,20 +12,21 @@ from kansym.budget import Budget, Part
 from kansym.structure.noise import ENOUGH, unexplained
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square, polish
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Call, Constant, Expression, Sum
+from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import read_label
 from kansym.symbolic.simplify import simplify_in_child
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
+FREE_EXPONENT_NATS = 8.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
-RIVAL_NATS = 2.0
+RIVAL_NATS = 3.0  # odds of 20 to 1
 KEPT = 10
 TIDIED = 8
 PHASED = 4
 LONG = 12  # nodes from which sympy is asked for a shorter form
-SIMPLIFY_SECONDS = 8.0
+SIMPLIFY_SECONDS = 20.0
 CLEAN = 1e-7
 PATTERN = 0.15
 FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
@@ -70,8 +71,22 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
     floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
     free = len(expression.free_constants)
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
+    exact += FREE_EXPONENT_NATS * sum(_is_free_power(node) for node in expression.walk())
     data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
+
+
+def _is_free_power(node: Expression) -> bool:
+    """Whether a node is x**p with a fitted p, written exp(p log x): a law of last resort, powers are rational first."""
+    if not (isinstance(node, Call) and node.name == "exp"):
+        return False
+    terms = node.argument.terms if isinstance(node.argument, Sum) else (node.argument,)
+    factors = [term.factors if isinstance(term, Product) else (term,) for term in terms]
+    return any(
+        any(isinstance(f, Call) and f.name == "log" for f in part)
+        and any(isinstance(f, Constant) and f.label is None for f in part)
+        for part in factors
+    )
 
 
 def _small_sample(parameters: int, rows: int) -> float:
