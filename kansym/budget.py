@@ -59,7 +59,7 @@ class Budget:
 
 @dataclass
 class Part:
-    """A share of a budget that one stage may use. A stage that it cuts short was cut short by time: the whole remembers."""
+    """A share of a budget that one stage may use; when it cuts the stage short, the whole budget remembers."""
 
     whole: Budget | Part
     deadline: float

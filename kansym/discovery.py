@@ -23,6 +23,8 @@ from kansym.symbolic.primitives import Library
 Array = np.ndarray
 MOST_ROWS = 3000
 PRUNE_ROWS = 1000
+SMALL, FEWEST_ROWS = 30, 6
+HELD_OUT = 0.2
 WEIGHT_L1 = 1e-5
 EFFORT = {"fast": 1, "default": 2, "thorough": 6}
 GOOD_PICTURE = 1e-3  # mean square over the variance at which a network is a fair picture of a known law
@@ -39,6 +41,7 @@ class Network:
     errors: dict[str, Errors]
     history: tuple[dict[str, Any], ...]
     matched: Matched
+    inputs: Scaler
     target: Scaler
 
     def formulas(self, rows: Rows, budget: Budget | Part) -> Iterator[Expression]:
@@ -62,7 +65,9 @@ def shapes(columns: int, config: Config, known: bool) -> list[Shape]:
         return [Shape(tuple(config.width), 4 * effort, 120)]
     if columns == 1:
         return [Shape((), 2, 30 if known else 60), Shape((2,), 3 * effort, 90)]
-    first = Shape((1,), 3, 30) if known else Shape((1,), 5 * effort, 80)
+    if known:
+        return [Shape((1,), 3, 30), Shape((3,), 3, 45)]
+    first = Shape((1,), 5 * effort, 80)
     wider = [Shape(((1, 1),), 3 * effort, 90), Shape((3,), 3 * effort, 90)]
     deeper = [Shape((2, 1), 3 * effort, 120), Shape((5,), 3 * effort, 120)] if config.preset == "thorough" else []
     return [first, *wider, *deeper]
@@ -76,45 +81,87 @@ def device(config: Config) -> str:
     import torch
 
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but torch sees no GPU: use --device auto, or install torch for CUDA")
+        raise ConfigError(
+            "device cuda was asked for, but torch sees no GPU: use --device auto, or install torch for CUDA"
+        )
     return "cuda" if config.device == "cuda" else "cpu"
 
 
-def run_network(train: Rows, validation: Rows, names: tuple[tuple[str, ...], str], config: Config, library: Library,
-                known: bool, budget: Budget | Part, listen: Listener) -> Network | None:
-    """Train, prune and match networks on the rows; None when there are too few rows or the time is already up.
+@dataclass(frozen=True)
+class Task:
+    """What the network stage works on.
 
-    names: the input columns and the target, for the picture. known: the law was found already.
+    train, validation: rows to fit and rows to judge by. input_names, target_name: labels of the picture.
+    known: the law was found already, and the network is only wanted for its picture.
     """
+
+    train: Rows
+    validation: Rows
+    input_names: tuple[str, ...]
+    target_name: str
+    config: Config
+    library: Library
+    known: bool
+
+    @property
+    def small(self) -> bool:
+        """Whether there are too few rows to hold any out."""
+        return len(self.train) < SMALL
+
+    @property
+    def rows(self) -> int:
+        """How many rows the networks see: a picture needs fewer."""
+        return PRUNE_ROWS if self.known else MOST_ROWS
+
+
+def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network | None:
+    """Train, prune and match networks; None when there are too few rows or the time is already up."""
     import torch
 
     torch.set_num_threads(1)
-    if len(train) < 6 or budget.expired:
+    if len(task.train) < FEWEST_ROWS or budget.expired:
         return None
-    inputs, target = _input_scaler(train.inputs), _target_scaler(train.target)
-    place = device(config)
-    x = torch.from_numpy(inputs.apply(train.inputs[:MOST_ROWS])).to(place)
-    y = torch.from_numpy(target.apply(train.target[:MOST_ROWS, None])).to(place)
-    weights = None if train.weights is None else torch.from_numpy(train.weights[:MOST_ROWS]).to(place)
+    scaled = _Scaled.of(task)
     best = None
-    for shape in shapes(train.inputs.shape[1], config, known):
-        outcome = _trained(shape, x, y, weights, config, budget, listen)
+    for shape in shapes(task.train.inputs.shape[1], task.config, task.known):
+        outcome = _trained(shape, scaled, task, budget, listen)
         if best is None or _score(outcome) < _score(best):
             best = outcome
-        if budget.expired or (known and best.losses[best.best][1] < GOOD_PICTURE):
+        if budget.expired or (task.known and best.losses[best.best][1] < GOOD_PICTURE):
             break
-    if best is None:
-        return None
-    return _pruned(best, x, y, train, validation, inputs, target, names, library, known, config, budget, listen)
+    return None if best is None else _pruned(best, scaled, task, budget, listen)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """The training rows as tensors in the units of the network, and the scalers there and back."""
+
+    x: Any
+    y: Any
+    weights: Any
+    inputs: Scaler
+    target: Scaler
+
+    @classmethod
+    def of(cls, task: Task) -> _Scaled:
+        import torch
+
+        rows, place = task.train, device(task.config)
+        inputs, target = _input_scaler(rows.inputs), Scaler.fit(rows.target[:, None])
+        count = task.rows
+        weights = None if rows.weights is None else torch.from_numpy(rows.weights[:count]).to(place)
+        return cls(
+            torch.from_numpy(inputs.apply(rows.inputs[:count])).to(place),
+            torch.from_numpy(target.apply(rows.target[:count, None])).to(place),
+            weights,
+            inputs,
+            target,
+        )
 
 
 def _input_scaler(inputs: Array) -> Scaler:
     low, high = inputs.min(axis=0), inputs.max(axis=0)
     return Scaler(0.5 * low + 0.5 * high, np.maximum(0.5 * high - 0.5 * low, np.finfo(float).tiny))
-
-
-def _target_scaler(target: Array) -> Scaler:
-    return Scaler.fit(target[:, None])
 
 
 def _score(outcome: Any) -> float:
@@ -123,45 +170,78 @@ def _score(outcome: Any) -> float:
     return float(np.log(outcome.losses[outcome.best][1] + 1e-12)) + 0.1 * edges
 
 
-def _trained(shape: Shape, x: Any, y: Any, weights: Any, config: Config, budget: Budget | Part, listen: Listener) -> Any:
+def _trained(shape: Shape, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
     from kansym.nn import KAN, KANOptions, LayerOptions
     from kansym.training import TrainConfig, train
 
-    rows = len(x)
+    rows, config = len(scaled.x), task.config
     intervals = config.grid or max(1, min(6, rows // 8))
-    model = KAN([x.shape[1], *shape.hidden, 1], shape.members, config.seed,
-                KANOptions(layer=LayerOptions(intervals=intervals, basis=config.basis, base="none" if rows < 30 else "silu"))).to(x.device)
-    refine = () if config.grid or rows < 200 else (10,)
-    validation = 0.2 if rows >= 30 else 0.0
-    settings = TrainConfig(steps=shape.steps, l1=WEIGHT_L1, refine=refine, seed=config.seed, validation=validation,
-                           smoothness=1e-4 if rows < 30 else 0.0, noise_floor=1e-10)
-    return train(model, x, y, weights, settings, budget, listen)
+    layer = LayerOptions(intervals=intervals, basis=config.basis, base="none" if task.small else "silu")
+    widths = [scaled.x.shape[1], *shape.hidden, 1]
+    model = KAN(widths, shape.members, config.seed, KANOptions(layer=layer)).to(scaled.x.device)
+    settings = TrainConfig(
+        steps=shape.steps,
+        l1=WEIGHT_L1,
+        refine=() if config.grid or rows < 200 else (10,),
+        seed=config.seed,
+        validation=0.0 if task.small else HELD_OUT,
+        smoothness=1e-4 if task.small else 0.0,
+        noise_floor=1e-10,
+    )
+    return train(model, scaled.x, scaled.y, scaled.weights, settings, budget, listen)
 
 
-def _pruned(outcome: Any, x: Any, y: Any, train: Rows, validation: Rows, inputs: Scaler, target: Scaler,
-            names: tuple[tuple[str, ...], str], library: Library, known: bool, config: Config, budget: Budget | Part,
-            listen: Listener) -> Network:
+def _pruned(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Network:
+    model = outcome.model.member(outcome.best)
+    names = (task.input_names, task.target_name)
+    before = after = _graph(model, scaled.x, names)
+    steps: list[dict[str, Any]] = []
+    if not task.small and not budget.expired:
+        report = _prune(model, scaled, task, budget, listen)
+        model, before, after = report.model, report.graph_before, report.graph_after
+        steps = [{"stage": "prune", "edges": edges, "validation": loss} for edges, loss in report.steps]
+    listen(Progress("match", None, outcome.losses[outcome.best][1], len(after.active()), None))
+    matched = match_edges(after, scaled.inputs, task.library, brief=task.known)
+    parts = {"train": task.train, "validation": task.validation}
+    errors = {name: _network_errors(model, rows, scaled) for name, rows in parts.items() if len(rows)}
+    tensors = {name: tensor.detach().cpu().numpy().copy() for name, tensor in model.tensors().items()}
+    structure = {
+        "kan": model.structure(),
+        "input_shift": scaled.inputs.shift.tolist(),
+        "input_scale": scaled.inputs.scale.tolist(),
+        "target_shift": scaled.target.shift.tolist(),
+        "target_scale": scaled.target.scale.tolist(),
+    }
+    history = (*_training_rows(outcome, len(before.active())), *steps)
+    return Network(before, matched.graph, structure, tensors, errors, history, matched, scaled.inputs, scaled.target)
+
+
+def _prune(model: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
     from kansym.pruning import PruneConfig, prune
 
-    model = outcome.model.member(outcome.best)
-    few = len(x) < 30
-    settings = PruneConfig(factor=1.3, noise_floor=1e-8, seed=config.seed, input_names=names[0], target_names=(names[1],),
-                           validation=0.0 if few else 0.2)
-    report = None
-    if not few and not budget.expired:
-        report = prune(model, x[:PRUNE_ROWS], y[:PRUNE_ROWS], settings, budget, listen)
-        model = report.model
-    graph = _graph(model, x, names) if report is None else report.graph_after
-    before = _graph(outcome.model.member(outcome.best), x, names) if report is None else report.graph_before
-    listen(Progress("match", None, outcome.losses[outcome.best][1], len(graph.active()), None))
-    matched = match_edges(graph, inputs, library)
-    errors = {name: _network_errors(model, rows, inputs, target)
-              for name, rows in (("train", train), ("validation", validation)) if len(rows)}
-    tensors = {name: tensor.detach().cpu().numpy().copy() for name, tensor in model.tensors().items()}
-    structure = {"kan": model.structure(), "input_shift": inputs.shift.tolist(), "input_scale": inputs.scale.tolist(),
-                 "target_shift": target.shift.tolist(), "target_scale": target.scale.tolist()}
-    history = tuple(outcome.history.to_rows()) + tuple(_prune_rows(report))
-    return Network(before, matched.graph, structure, tensors, errors, history, matched, target)
+    settings = PruneConfig(
+        factor=1.3,
+        noise_floor=1e-8,
+        candidates=3 if task.known else 6,
+        seed=task.config.seed,
+        input_names=task.input_names,
+        target_names=(task.target_name,),
+        validation=HELD_OUT,
+    )
+    return prune(model, scaled.x[:PRUNE_ROWS], scaled.y[:PRUNE_ROWS], settings, budget, listen)
+
+
+def _training_rows(outcome: Any, edges: int) -> Iterator[dict[str, Any]]:
+    """The history of the member that was chosen, one JSON-able row per step."""
+    member = outcome.best
+    for row in outcome.history.to_rows():
+        yield {
+            "stage": f"train, {row['intervals']} intervals",
+            "step": row["step"],
+            "loss": row["train"][member],
+            "validation": row["validation"][member],
+            "edges": edges,
+        }
 
 
 def _graph(model: Any, x: Any, names: tuple[tuple[str, ...], str]) -> Graph:
@@ -170,15 +250,10 @@ def _graph(model: Any, x: Any, names: tuple[tuple[str, ...], str]) -> Graph:
     return graph_of(model, x, names[0], names[1])
 
 
-def _prune_rows(report: Any) -> Iterator[dict[str, Any]]:
-    for step, (edges, loss) in enumerate(report.steps if report is not None else ()):
-        yield {"stage": "prune", "step": step, "edges": edges, "validation": loss}
-
-
-def _network_errors(model: Any, rows: Rows, inputs: Scaler, target: Scaler) -> Errors:
+def _network_errors(model: Any, rows: Rows, scaled: _Scaled) -> Errors:
     import torch
 
     with torch.no_grad():
-        place = next(model.parameters()).device
-        scaled = model(torch.from_numpy(inputs.apply(rows.inputs)).to(place))[0].cpu().numpy()
-    return errors_of(target.invert(scaled)[:, 0], rows.target)
+        inputs = torch.from_numpy(scaled.inputs.apply(rows.inputs)).to(scaled.x.device)
+        predicted = model(inputs)[0].cpu().numpy()
+    return errors_of(scaled.target.invert(predicted)[:, 0], rows.target)

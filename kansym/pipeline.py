@@ -13,9 +13,10 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
-from kansym.discovery import Network, run_network
+from kansym.discovery import Network, Task, run_network
 from kansym.errors import DataError
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
+from kansym.graph import Graph
 from kansym.result import Points, Result, Table
 from kansym.structure.noise import estimate_noise
 from kansym.symbolic.canonical import canonical
@@ -24,6 +25,7 @@ from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.lowdim import EXACT, Candidate, settled
 from kansym.symbolic.lowdim import Table as SearchTable
+from kansym.symbolic.network import with_law
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.search import search
 from kansym.symbolic.selection import Names, Parts, front_of, outlying_row, simplified
@@ -68,7 +70,9 @@ class _Stage:
         self.clock.listen(StageFinished(self.name, taken, self.summary))
 
 
-def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ignore, budget: Budget | None = None) -> Result:
+def fit(
+    dataset: Dataset, config: Config | None = None, on_event: Listener = ignore, budget: Budget | None = None
+) -> Result:
     """Find the law that explains the target of a table by its inputs.
 
     Args:
@@ -96,16 +100,17 @@ def fit(dataset: Dataset, config: Config | None = None, on_event: Listener = ign
         candidates = _candidates(problem, share, on_event)
         row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
         if row is not None:
-            problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))
+            problem = problem.without(
+                int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row])
+            )
             on_event(Note(problem.dropped[-1]))
             candidates = _candidates(problem, share, on_event)
         found += [(candidate.expression, candidate.origin) for candidate in candidates]
         stage.summary = f"{len(found)} candidates"
     known = problem.solved(candidates)
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match"):
-        names = (dataset.input_names, dataset.target_names[0])
         share = budget.part(NETWORK_SHARE * budget.remaining)
-        network = run_network(problem.train, problem.validation, names, config, problem.library, known, share, on_event)
+        network = run_network(problem.task(known), share, on_event)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
     return finish(problem, found, network, config, budget, clock)
@@ -167,7 +172,7 @@ class Problem:
         return EXACT if self.noise < 1e-4 else SLACK * self.noise
 
     def views(self) -> Iterator[Rows]:
-        """The rows to search on: with the given weights, and once with relative errors when the target spans decades."""
+        """The rows to search on: with the given weights, and with relative errors if the target spans decades."""
         yield self.train
         y = self.train.target
         if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
@@ -182,6 +187,11 @@ class Problem:
         if found:
             listen(Progress("search", None, found[0].error, None, None))
         return found
+
+    def task(self, known: bool) -> Task:
+        """What the network stage works on."""
+        names, target = self.dataset.input_names, self.dataset.target_names[0]
+        return Task(self.train, self.validation, names, target, self.config, self.library, known)
 
     def _goal_on(self, held: Rows, train: Rows) -> float:
         """The goal over the spread of the judging rows: heavy tails give the two parts different spreads."""
@@ -218,7 +228,9 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     if config.noise is not None:
         spread = float(np.std(scaled.target)) or 1.0
         noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
-    return Problem(dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config)
+    return Problem(
+        dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config
+    )
 
 
 def power_of_ten(columns: Array) -> Array:
@@ -245,8 +257,14 @@ def unscaled(expression: Expression, problem: Problem) -> Expression:
     return canonical(raw if problem.target_power == 1.0 else multiply(Constant(problem.target_power), raw))
 
 
-def finish(problem: Problem, found: list[tuple[Expression, str]], network: Network | None, config: Config, budget: Budget,
-           clock: _Clock) -> Result:
+def finish(
+    problem: Problem,
+    found: list[tuple[Expression, str]],
+    network: Network | None,
+    config: Config,
+    budget: Budget,
+    clock: _Clock,
+) -> Result:
     """Refit and rank the candidates in raw units, and put the result together."""
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
@@ -256,14 +274,31 @@ def finish(problem: Problem, found: list[tuple[Expression, str]], network: Netwo
     if dataset.rows < SMALL:
         clock.listen(Note(f"{dataset.rows} rows are too few for a test part: errors are leave-one-out"))
     table = Table(
-        os.path.basename(dataset.source), dataset.digest, dataset.rows, dataset.input_names, dataset.target_names[0], dataset.input_units,
-        dataset.target_units[0], (*dataset.notes, *problem.dropped), tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
+        os.path.basename(dataset.source),
+        dataset.digest,
+        dataset.rows,
+        dataset.input_names,
+        dataset.target_names[0],
+        dataset.input_units,
+        dataset.target_units[0],
+        (*dataset.notes, *problem.dropped),
+        tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
     )
     stop = "interrupted" if budget.interrupted else "time limit" if budget.hit else "finished"
     return Result(
-        config, table, front, network and network.graph_before, network and network.graph,
-        (network.structure, network.tensors) if network else None, _raw_errors(network, problem),
-        network.history if network else (), _points(front, problem), _environment(), stop, problem.noise, clock.seconds,
+        config,
+        table,
+        front,
+        network and network.graph_before,
+        _pictured(network, front, problem),
+        (network.structure, network.tensors) if network else None,
+        _raw_errors(network, problem),
+        network.history if network else (),
+        _points(front, problem),
+        _environment(),
+        stop,
+        problem.noise,
+        clock.seconds,
     )
 
 
@@ -275,7 +310,9 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: B
     options = []
     for rows, jacobian in _noise_models(problem):
         parts = replace(problem.parts, rows=rows)
-        front = front_of(candidates, parts, names, problem.config.max_complexity, budget.part(max(3.0, budget.remaining)))
+        front = front_of(
+            candidates, parts, names, problem.config.max_complexity, budget.part(max(3.0, budget.remaining))
+        )
         fitted = parts.fitted
         length = front.best.description_length
         if jacobian:
@@ -292,6 +329,18 @@ def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
     y = problem.raw.target
     if problem.raw.weights is None and np.all(y > 0):
         yield Rows(problem.raw.inputs, y, 1.0 / y**2), True
+
+
+def _pictured(network: Network | None, front: ParetoFront, problem: Problem) -> Graph | None:
+    """The pruned graph; a network of one edge shows the chosen law itself on it."""
+    if network is None:
+        return None
+    columns: list[Expression] = [
+        Variable(i) if power == 1.0 else multiply(Constant(float(power)), Variable(i))
+        for i, power in enumerate(problem.input_powers)
+    ]
+    law = multiply(Constant(1.0 / problem.target_power), front.best.expression.substitute(columns))
+    return with_law(network.graph, law, network.inputs, network.target)
 
 
 def _raw_errors(network: Network | None, problem: Problem) -> dict:

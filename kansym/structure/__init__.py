@@ -1,1 +1,1 @@
-"""What a well-fitted smooth model says about the law: symmetries that let variables be combined and factors be taken out."""
+"""What a well-fitted smooth model says about the law: its noise, and symmetries that let variables be combined."""

@@ -33,7 +33,7 @@ def estimate_noise(inputs: Array, target: Array, seed: int = 0) -> float:
 
 
 def unexplained(inputs: Array, residual: Array, seed: int = 0) -> float:
-    """The share of the variance of residuals (N,) that is not noise: what a smooth model predicts on rows it has not seen.
+    """The share of the variance of residuals (N,) that is not noise: what a smooth model predicts on unseen rows.
 
     For a small table of one column, the squared correlation of neighbouring residuals instead; 0 when nothing is found.
     """

@@ -22,7 +22,8 @@ CONVINCING = 3e-3  # held-out error below which the second start is not needed
 class Surrogate:
     """A fitted interpolant of y (N,) over inputs (N, D).
 
-    held_out: RMS error over the spread of y on rows that it was not fitted to. noise: the fitted noise, on the same scale.
+    held_out: RMS error over the spread of y on rows that it was not fitted to.
+    noise: the fitted noise, on the same scale.
     """
 
     centre: Array
@@ -51,7 +52,9 @@ class Surrogate:
         return (inputs - self.centre) / (self.scales * self.spread)
 
 
-def fit_surrogate(inputs: Array, target: Array, held_inputs: Array, held_target: Array, seed: int = 0) -> Surrogate | None:
+def fit_surrogate(
+    inputs: Array, target: Array, held_inputs: Array, held_target: Array, seed: int = 0
+) -> Surrogate | None:
     """Fit the interpolant to inputs (N, D) and target (N,), and measure it on the held-out rows.
 
     Length scales and noise maximise the marginal likelihood on a subset of the rows. None when the target is constant.

@@ -2,11 +2,12 @@
 
 Scaling: if f(s**a1 x1, s**a2 x2, ...) = s**p f for every s, then the gradient obeys sum_j a_j x_j f_j = p f on all rows
 (Euler). All such laws together are the null space of the matrix [f, x1 f1, ..., xD fD], so one singular value
-decomposition finds every group of variables that dimensional analysis would find from the units, and those it would not.
-Combination: if f reads xi and xj only through phi(xi) + c phi(xj), the columns fi / phi'(xi) and fj / phi'(xj) are parallel.
+decomposition finds every group of variables that dimensional analysis would find from the units, and those it would
+not. Combination: if f reads xi and xj only through phi(xi) + c phi(xj), the columns fi / phi'(xi) and fj / phi'(xj) are
+parallel.
 
-The gradients only propose. A reduction is accepted when a new surrogate of the fewer variables predicts held-out rows as
-well as the one of all variables did.
+The gradients only propose. A reduction is accepted when a new surrogate of the fewer variables predicts held-out rows
+as well as the one of all variables did.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ class Rows:
     def transformed(self, inputs: Callable[[Array], Array], target: Callable[[Array, Array], Array]) -> Rows:
         """The same rows in other variables: inputs(X) and target(X, y)."""
         return Rows(
-            inputs(self.inputs), target(self.inputs, self.target),
-            inputs(self.held_inputs), target(self.held_inputs, self.held_target),
+            inputs(self.inputs),
+            target(self.inputs, self.target),
+            inputs(self.held_inputs),
+            target(self.held_inputs, self.held_target),
         )
 
 
@@ -58,8 +61,11 @@ class Scaling:
     def apply(self, rows: Rows) -> Rows:
         """The table of G: fewer columns, the same rows."""
         return rows.transformed(
-            lambda x: np.stack([monomial(x, exponents) for exponents in self.invariants], axis=1)
-            if self.invariants else np.empty((len(x), 0)),
+            lambda x: (
+                np.stack([monomial(x, exponents) for exponents in self.invariants], axis=1)
+                if self.invariants
+                else np.empty((len(x), 0))
+            ),
             lambda x, y: y / monomial(x, self.prefactor),
         )
 
@@ -189,7 +195,9 @@ def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> 
         change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
         logs = _one_signed(reduced.inputs) & _one_signed(reduced.held_inputs)
         held = _coordinates(reduced.held_inputs, logs)
-        model = fit_surrogate(_coordinates(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target))
+        model = fit_surrogate(
+            _coordinates(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target)
+        )
         constant = np.full(len(held), np.median(reduced.target))
         errors.append(_error((constant if model is None else back(model.predict(held))) * factor, rows.held_target))
     return min(errors)
@@ -228,9 +236,12 @@ def _rational_echelon(null: Array) -> Scaling | None:
 
 def _as_scaling(matrix: Array, pivots: list[int]) -> Scaling | None:
     columns = matrix.shape[1] - 1
-    rounded = [[nearest_rational(value) for value in row] for row in matrix]
-    if any(value is None for row in rounded for value in row):
-        return None
+    rounded: list[list[Fraction]] = []
+    for row in matrix:
+        exponents = [value for value in map(nearest_rational, row) if value is not None]
+        if len(exponents) < len(row):
+            return None
+        rounded.append(exponents)
     prefactor = [Fraction(0)] * columns
     for row, pivot in zip(rounded, pivots, strict=True):
         prefactor[pivot - 1] = -row[0]  # the null vector says p*f + sum a_j x_j f_j = 0
@@ -300,7 +311,7 @@ def _pairs(points: Array, slopes: Array) -> Iterator[tuple[float, Combination]]:
 
 
 def find_by_trial(rows: Rows) -> Scaling | Combination | None:
-    """The single step that most improves the surrogate, when gradients are too poor to propose one (fast oscillations)."""
+    """The single step that improves the surrogate most, when gradients are too poor to propose one."""
     full = reduced_error(rows, rows)
     if full < POOR:
         return None
@@ -320,7 +331,7 @@ def _trials(rows: Rows) -> Iterator[Scaling | Combination]:
         if positive[first]:
             for exponent in (1, -1):
                 prefactor = tuple(Fraction(exponent * int(first == j)) for j in range(columns))
-                yield Scaling(prefactor, tuple(unit[:first] + unit[first + 1:]))
+                yield Scaling(prefactor, tuple(unit[:first] + unit[first + 1 :]))
         for second in range(first + 1, columns):
             for coefficient in (1.0, -1.0):
                 yield Combination(first, second, "x", coefficient)

@@ -168,9 +168,9 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
         )  # fmt: skip
         before = _mean_square_at(model, rows, model.start)
         theta, after = found.x * unit, _mean_square_at(model, rows, found.x * unit)
-        if not after <= before:
+        if not (np.isfinite(after) and after <= before):
             theta, after = model.start, before
-        errors, condition = _standard_errors(jacobian(theta / unit), unit * 1.0, after / size**2, len(rows))
+        errors, condition = _standard_errors(jacobian(theta / unit), unit, after / size / size, len(rows))
     return theta, after, errors, condition
 
 

@@ -1,7 +1,7 @@
 """One-variable laws: which primitives, with which constants, draw a given curve.
 
-A curve is matched against c * z**p * f(a * z**q + b) + d over all primitives f, powers p and q, and many starts (a, b) at
-once; c and d follow by linear least squares. The best few are then refined in all constants together.
+A curve is matched against c * z**p * f(a * z**q + b) + d over all primitives f, powers p and q, and many starts (a, b)
+at once; c and d follow by linear least squares. The best few are then refined in all constants together.
 """
 
 from __future__ import annotations
@@ -63,8 +63,15 @@ class _Scan:
         return float(np.log(self.error + 1e-14)) + COST_PER_PART * (extra + self.primitive.complexity)
 
 
-def match_curve(z: Array, t: Array, weights: Array | None = None, library: Library = PRIMITIVES, keep: int = 8,
-                fronts: tuple[Fraction, ...] = (Fraction(0),), inners: tuple[Fraction, ...] = (Fraction(1),)) -> list[CurveFit]:
+def match_curve(
+    z: Array,
+    t: Array,
+    weights: Array | None = None,
+    library: Library = PRIMITIVES,
+    keep: int = 8,
+    fronts: tuple[Fraction, ...] = (Fraction(0),),
+    inners: tuple[Fraction, ...] = (Fraction(1),),
+) -> list[CurveFit]:
     """Ranked one-variable formulas for points z (N,), t (N,): the best by error and length first.
 
     fronts, inners: the powers p and q that are tried. keep: how many scan winners are refined.
@@ -91,7 +98,7 @@ def _varied(scans: list[_Scan], keep: int) -> Iterator[_Scan]:
     seen: dict[str, int] = {}
     for scan in scans[keep:]:
         seen[scan.primitive.name] = seen.get(scan.primitive.name, 0) + 1
-        if seen[scan.primitive.name] <= 2:
+        if seen[scan.primitive.name] <= (2 if keep > 4 else 1):
             yield scan
 
 
@@ -114,7 +121,9 @@ def _dictionary_fits(rows: Rows, library: Library, variance: float) -> Iterator[
     terms, values = one_variable_features(thin.inputs)
     kept = [i for i, term in enumerate(terms) if allowed(term, library)]
     for subset in best_subsets(values[:, kept], thin.target, thin.weights, 3 if len(thin) > 12 else 1):
-        parts = [multiply(Constant(c), terms[kept[i]]) for c, i in zip(subset.coefficients, subset.columns, strict=True)]
+        parts = [
+            multiply(Constant(c), terms[kept[i]]) for c, i in zip(subset.coefficients, subset.columns, strict=True)
+        ]
         expression = add(*parts, Constant(subset.constant)) if subset.constant else add(*parts)
         yield CurveFit(expression, mean_square(expression, rows) / variance, "sum")
 
@@ -130,7 +139,9 @@ def allowed(expression: Expression, library: Library) -> bool:
     )
 
 
-def _linear_fit(value: Array, t: Array, roots: Array, variance: float, term: Expression, name: str) -> Iterator[CurveFit]:
+def _linear_fit(
+    value: Array, t: Array, roots: Array, variance: float, term: Expression, name: str
+) -> Iterator[CurveFit]:
     for offset in (True, False):
         columns = np.column_stack([value, np.ones_like(value)] if offset else [value]) * roots[:, None]
         scale = np.linalg.norm(columns, axis=0)
@@ -149,8 +160,14 @@ def _thin(z: Array, t: Array, weights: Array | None) -> tuple[Array, Array, Arra
     return z[order], t[order], np.ones(len(order)) if weights is None else weights[order]
 
 
-def _scan(z: Array, t: Array, weights: Array | None, library: Library, fronts: tuple[Fraction, ...],
-          inners: tuple[Fraction, ...]) -> Iterator[_Scan]:
+def _scan(
+    z: Array,
+    t: Array,
+    weights: Array | None,
+    library: Library,
+    fronts: tuple[Fraction, ...],
+    inners: tuple[Fraction, ...],
+) -> Iterator[_Scan]:
     points, values, w = _thin(z, t, weights)
     positive = points[0] > 0
     variance = _variance(values, w)
@@ -178,14 +195,27 @@ def _starts(u: Array) -> tuple[Array, Array]:
     grid += [(a, b) for a in plain[: 2 * len(SLOPES)] for b in SHIFTS]
     grid += [(a, -a * middle + b) for a in slopes for b in (0.0, 0.8, -0.8)]
     low, high = float(u.min()), float(u.max())
-    grid += [(s / spread, -s / spread * (low if s > 0 else high) + b) for s in (0.5, 1.0, 2.0, 5.0, 10.0, -1.0, -3.0, -0.5)
-             for b in (0.02, 0.1, 0.5)]
+    grid += [
+        (s / spread, -s / spread * (low if s > 0 else high) + b)
+        for s in (0.5, 1.0, 2.0, 5.0, 10.0, -1.0, -3.0, -0.5)
+        for b in (0.02, 0.1, 0.5)
+    ]
     pairs = np.array(grid)
     return pairs[:, 0], pairs[:, 1]
 
 
-def _scan_primitive(primitive: Primitive, inner: Fraction, u: Array, slopes: Array, shifts: Array, points: Array,
-                    values: Array, w: Array, fronts: tuple[Fraction, ...], variance: float) -> Iterator[_Scan]:
+def _scan_primitive(
+    primitive: Primitive,
+    inner: Fraction,
+    u: Array,
+    slopes: Array,
+    shifts: Array,
+    points: Array,
+    values: Array,
+    w: Array,
+    fronts: tuple[Fraction, ...],
+    variance: float,
+) -> Iterator[_Scan]:
     low, high = primitive.domain
     arguments = slopes[:, None] * u + shifts[:, None]
     inside = np.all((arguments > low) & (arguments < high), axis=1)
@@ -207,7 +237,7 @@ def _scan_primitive(primitive: Primitive, inner: Fraction, u: Array, slopes: Arr
             if len(centred):
                 best = np.append(best, centred[np.argmin(errors[centred])])
             if len(centred) and errors[best[-1]] < ZOOM_BELOW:
-                slope, error = _zoomed(primitive, a[best[-1]], u, factor, other, values, w)
+                slope, error = _zoomed(primitive, float(a[best[-1]]), u, factor, other, values, w)
                 yield _Scan(error / variance, primitive, front, inner, slope, 0.0, scaled)
                 best = best[:-1]
             for at in best:
@@ -215,8 +245,10 @@ def _scan_primitive(primitive: Primitive, inner: Fraction, u: Array, slopes: Arr
                     yield _Scan(float(errors[at]), primitive, front, inner, float(a[at]), float(b[at]), scaled)
 
 
-def _zoomed(primitive: Primitive, slope: float, u: Array, factor: Array, other: Array, values: Array, w: Array) -> tuple[float, float]:
-    """The best slope near a scan's start without a shift, by two rounds of a finer grid, and its mean square error."""
+def _zoomed(
+    primitive: Primitive, slope: float, u: Array, factor: Array, other: Array, values: Array, w: Array
+) -> tuple[float, float]:
+    """The best slope near a scan's start without a shift, by rounds of ever finer grids, and its mean square error."""
     reached = np.inf
     for reach in (0.25, 0.04, 0.006):
         trial = slope * (1.0 + np.linspace(-reach, reach, 13))
@@ -228,7 +260,7 @@ def _zoomed(primitive: Primitive, slope: float, u: Array, factor: Array, other: 
 
 
 def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) -> Array:
-    """Mean square error of values on [column, other] for every row of columns (S, n), infinite where it is not finite."""
+    """Mean square error of values on [column, other] for every row of columns (S, n); infinite where undefined."""
     with np.errstate(all="ignore"):
         size = np.max(np.abs(columns), axis=1, keepdims=True)
         columns = columns / size
@@ -243,7 +275,9 @@ def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) ->
 def _refined_fits(scans: list[_Scan], rows: Rows, variance: float) -> list[CurveFit]:
     """The scans' formulas refined briefly on few points, then the best of them on all points to the last digits."""
     z = rows.inputs[:, 0]
-    thin = rows.take(np.argsort(z, kind="stable")[np.linspace(0, len(z) - 1, min(len(z), SCAN_POINTS)).round().astype(int)])
+    thin = rows.take(
+        np.argsort(z, kind="stable")[np.linspace(0, len(z) - 1, min(len(z), SCAN_POINTS)).round().astype(int)]
+    )
     brief = []
     for scan in scans:
         options = _formulas(scan, thin)

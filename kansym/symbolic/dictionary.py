@@ -1,4 +1,4 @@
-"""Features for sparse regression: one-variable functions without free constants, and their products across variables."""
+"""Features for sparse regression: one-variable functions without free constants, and products of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from kansym.symbolic.expression import Expression, Variable, add, call, multiply, ratio, raise_to, whole
+from kansym.symbolic.expression import Expression, Variable, add, call, multiply, raise_to, ratio, whole
 
 Array = np.ndarray
 SIZES = {1: 96, 2: 48, 3: 12}
@@ -80,41 +80,79 @@ def _monomials(names: list[Variable]) -> Iterator[Expression]:
 
 def univariate(x: Expression) -> Iterator[Expression]:
     """One-variable functions in the order of how often laws need them."""
-    def power(base: Expression, text: str) -> Expression:
-        return raise_to(base, Fraction(text))
+    yield from _everyday(x)
+    yield from _roots(x)
+    yield from _usual(x)
+    yield from _waves(x)
+    yield from (call(name, x) for name in ("sinh", "atan", "asin", "erf", "besselj0", "sinc", "abs"))
+    yield from _rare(x)
 
-    one, minus = whole(1), whole(-1)
-    square = power(x, "2")
-    yield from (x, square, power(x, "-1"), call("sin", x), call("cos", x), call("exp", x), call("log", x), power(x, "1/2"),
-                power(x, "-2"), call("exp", multiply(minus, x)), power(x, "3"), power(call("sin", x), "2"), power(call("cos", x), "2"), power(x, "-1/2"), power(x, "4"))
-    less, more = add(one, multiply(minus, x)), add(one, x)
-    less2, more2 = add(one, multiply(minus, square)), add(one, square)
-    for base in (less2, more2, less, more):
-        for exponent in ("1/2", "-1/2", "-1", "-2"):
-            yield power(base, exponent)
-    yield from (power(add(x, minus), e) for e in ("1/2", "-1/2"))
-    yield from (power(add(square, minus), e) for e in ("1/2", "-1/2"))
-    yield from (call("exp", multiply(minus, square)), call("exp", multiply(ratio(Fraction(-1, 2)), square)), call("tanh", x),
-                call("planck", x), power(call("cosh", x), "-1"), call("cosh", x), call("log", more), call("tan", x),
-                power(x, "3/2"), power(x, "-3"), power(x, "5"), power(x, "6"), power(x, "-4"))
-    twice, half = multiply(whole(2), x), multiply(ratio(Fraction(1, 2)), x)
+
+def _power(base: Expression, text: str) -> Expression:
+    return raise_to(base, Fraction(text))
+
+
+def _less(x: Expression) -> Expression:
+    """1 - x."""
+    return add(whole(1), multiply(whole(-1), x))
+
+
+def _more(x: Expression) -> Expression:
+    """1 + x."""
+    return add(whole(1), x)
+
+
+def _everyday(x: Expression) -> Iterator[Expression]:
+    yield from (x, _power(x, "2"), _power(x, "-1"), call("sin", x), call("cos", x), call("exp", x), call("log", x))
+    yield from (_power(x, "1/2"), _power(x, "-2"), call("exp", multiply(whole(-1), x)), _power(x, "3"))
+    yield from (_power(call("sin", x), "2"), _power(call("cos", x), "2"), _power(x, "-1/2"), _power(x, "4"))
+
+
+def _roots(x: Expression) -> Iterator[Expression]:
+    """Roots and inverses of 1 - x**2, 1 + x**2, 1 - x, 1 + x, and the roots of x - 1 and x**2 - 1."""
+    square = _power(x, "2")
+    for base in (_less(square), _more(square), _less(x), _more(x)):
+        yield from (_power(base, exponent) for exponent in ("1/2", "-1/2", "-1", "-2"))
+    for base in (add(x, whole(-1)), add(square, whole(-1))):
+        yield from (_power(base, exponent) for exponent in ("1/2", "-1/2"))
+
+
+def _usual(x: Expression) -> Iterator[Expression]:
+    square = _power(x, "2")
+    yield from (call("exp", multiply(whole(-1), square)), call("exp", multiply(ratio(Fraction(-1, 2)), square)))
+    yield from (call("tanh", x), call("planck", x), _power(call("cosh", x), "-1"), call("cosh", x))
+    yield from (call("log", _more(x)), call("tan", x))
+    yield from (_power(x, exponent) for exponent in ("3/2", "-3", "5", "6", "-4"))
+
+
+def _waves(x: Expression) -> Iterator[Expression]:
+    square, twice, half = _power(x, "2"), multiply(whole(2), x), multiply(ratio(Fraction(1, 2)), x)
     yield from (call(name, argument) for argument in (twice, half, square, add(x, square)) for name in ("sin", "cos"))
     for argument in (half, twice):
-        yield power(call("sin", argument), "2")
-        yield power(call("sin", argument), "-2")
-    yield power(call("sin", x), "-2")
-    yield from (call(name, x) for name in ("sinh", "atan", "asin", "erf", "besselj0", "sinc", "abs"))
-    yield from (call("exp", power(x, "-1")), call("exp", square), call("exp", multiply(minus, power(x, "-1"))), power(less, "2"),
-                power(more, "2"), power(less, "3"), call("log", less), call("log", more2), call("log", add(x, minus)),
-                power(add(whole(2), x), "-1"), power(add(call("exp", x), one), "-1"), power(square + x, "-1"),
-                power(less, "-3"), power(more, "-3"), power(less2, "-3/2"), power(more2, "-3/2"))
+        yield from (_power(call("sin", argument), exponent) for exponent in ("2", "-2"))
+    yield _power(call("sin", x), "-2")
+
+
+def _rare(x: Expression) -> Iterator[Expression]:
+    square, inverse, minus = _power(x, "2"), _power(x, "-1"), whole(-1)
+    yield from (call("exp", inverse), call("exp", square), call("exp", multiply(minus, inverse)))
+    yield from (_power(_less(x), "2"), _power(_more(x), "2"), _power(_less(x), "3"))
+    yield from (call("log", argument) for argument in (_less(x), _more(square), add(x, minus)))
+    yield from (_power(add(whole(2), x), "-1"), _power(add(call("exp", x), whole(1)), "-1"), _power(square + x, "-1"))
+    yield from (_power(_less(x), "-3"), _power(_more(x), "-3"), _power(_less(square), "-3/2"))
+    yield _power(_more(square), "-3/2")
 
 
 def _joint(x: Expression, y: Expression) -> Iterator[Expression]:
     """Functions of a sum, difference, product or quotient of two variables."""
     minus = whole(-1)
-    arguments = (multiply(x, y), multiply(x, raise_to(y, Fraction(-1))), multiply(y, raise_to(x, Fraction(-1))), add(x, y),
-                 add(x, multiply(minus, y)))
+    arguments = (
+        multiply(x, y),
+        multiply(x, raise_to(y, Fraction(-1))),
+        multiply(y, raise_to(x, Fraction(-1))),
+        add(x, y),
+        add(x, multiply(minus, y)),
+    )
     for argument in arguments:
         yield from (call(name, argument) for name in ("sin", "cos", "exp", "log", "tanh"))
         yield from (raise_to(argument, Fraction(e)) for e in ("2", "-1", "1/2", "-2", "-1/2"))

@@ -70,7 +70,7 @@ def _bonus(ratio: Fraction) -> float:
 
 
 def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None) -> Fit:
-    """The formula with needless terms dropped and known numbers made exact, the rest refitted, as long as it fits as well.
+    """The formula without needless terms, known numbers made exact, the rest refitted, as long as it fits as well.
 
     With a budget that runs out, the steps made so far.
     """
@@ -130,5 +130,3 @@ def _without_zeros(node: Expression) -> Expression:
     if isinstance(node, Sum) and zero in node.terms:
         return add(*(term for term in node.terms if term != zero))
     return node
-
-

@@ -117,7 +117,9 @@ class ParetoFront:
     chosen: int
     rivals: tuple[int, ...] = ()
     exact: bool = True
-    rule: str = "the simplest formula within 3 nats of the shortest description (misfit plus cost of nodes and constants)"
+    rule: str = (
+        "the simplest formula within 3 nats of the shortest description (misfit plus cost of nodes and constants)"
+    )
 
     @property
     def best(self) -> Formula:

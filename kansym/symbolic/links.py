@@ -56,7 +56,10 @@ LINKS: tuple[Link, ...] = (
 )
 
 NEGATED_SQUARE = Link(
-    "y^2 (y < 0)", lambda y: y**2, lambda t: multiply(whole(-1), raise_to(t, Fraction(1, 2))), lambda y: 2 * y,
+    "y^2 (y < 0)",
+    lambda y: y**2,
+    lambda t: multiply(whole(-1), raise_to(t, Fraction(1, 2))),
+    lambda y: 2 * y,
     lambda y: bool(np.all(y < 0)),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -77,7 +77,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
 def settled(found: list[Candidate], goal: float) -> bool:
     """Whether the search may stop: an exact formula, or one of few constants that reaches the estimated noise.
 
-    The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by reaching it.
+    The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by it.
     """
     return any(candidate.error <= (goal if candidate.origin.endswith(PLAIN) else EXACT) for candidate in found)
 
@@ -169,7 +169,9 @@ def polynomials(rows: Rows) -> Iterator[Expression]:
             roots = _link_roots(link, thin)
             solution, error = _least_squares(columns, target, roots)
             if error < 1e-7:
-                yield polish(link.inverse(_trimmed(terms, columns, solution, target, scale, roots)), thin, 30).expression
+                yield polish(
+                    link.inverse(_trimmed(terms, columns, solution, target, scale, roots)), thin, 30
+                ).expression
                 break
 
 
@@ -185,12 +187,16 @@ def _least_squares(columns: Array, target: Array, roots: Array) -> tuple[Array, 
     return solution, float(np.std(residual) / max(np.std(target * roots), 1e-300))
 
 
-def _trimmed(terms: list[tuple[int, ...]], columns: Array, solution: Array, target: Array, scale: Array, roots: Array) -> Expression:
+def _trimmed(
+    terms: list[tuple[int, ...]], columns: Array, solution: Array, target: Array, scale: Array, roots: Array
+) -> Expression:
     kept = list(range(len(terms)))
     while len(kept) > 1:
-        share = np.abs(solution) * np.std(columns[:, kept], axis=0) + np.abs(solution) * (columns[:, kept].std(axis=0) == 0)
+        share = np.abs(solution) * np.std(columns[:, kept], axis=0) + np.abs(solution) * (
+            columns[:, kept].std(axis=0) == 0
+        )
         drop = int(np.argmin(share))
-        trial = kept[:drop] + kept[drop + 1:]
+        trial = kept[:drop] + kept[drop + 1 :]
         smaller, error = _least_squares(columns[:, trial], target, roots)
         if error > 1e-6:
             break
@@ -202,7 +208,12 @@ def _trimmed(terms: list[tuple[int, ...]], columns: Array, solution: Array, targ
 
 def one_variable(rows: Rows, library: Library) -> list[Expression]:
     """The best c z**p f(a z**q + b) + d, also under the links that a scan of the plain target would miss."""
-    found = [fit.expression for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[:24]]
+    found = [
+        fit.expression
+        for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[
+            :24
+        ]
+    ]
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
             for fit in match_curve(rows.inputs[:, 0], target, _link_weights(link, rows), library, 4)[:4]:
@@ -229,7 +240,9 @@ def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
     for link, target in usable(thin.target):
         found = []
         for subset in best_subsets(values, target, _link_weights(link, thin), most):
-            terms = [multiply(Constant(c), expressions[i]) for c, i in zip(subset.coefficients, subset.columns, strict=True)]
+            terms = [
+                multiply(Constant(c), expressions[i]) for c, i in zip(subset.coefficients, subset.columns, strict=True)
+            ]
             tail = [Constant(subset.constant)] if abs(subset.constant) > 1e-9 * np.max(np.abs(target)) else []
             found.append(polish(link.inverse(add(*terms, *tail)), thin, 40).expression)
         yield f"dictionary, {link.name}", found
@@ -260,7 +273,7 @@ def _rational(rows: Rows, target: Array, link: Link, above: int, below: int) -> 
     factors = [1 / np.prod([scale[i] for i in term]) for term in (*top, *bottom)]
     raw = [value * factor for value, factor in zip(raw, factors, strict=True)]
     numerator = _polynomial(top, raw[: len(top)])
-    denominator = _polynomial(bottom, [value / np.max(np.abs(target)) for value in raw[len(top):]])
+    denominator = _polynomial(bottom, [value / np.max(np.abs(target)) for value in raw[len(top) :]])
     if numerator is None or denominator is None:
         return
     yield polish(link.inverse(multiply(numerator, raise_to(denominator, Fraction(-1)))), rows, 40).expression
@@ -359,7 +372,9 @@ def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[
     return curves if np.std(residual) <= limit * np.std(target) else None
 
 
-def _matched(curves: list[Array], rows: Rows, library: Library, join) -> Iterator[Expression]:
+def _matched(
+    curves: list[Array], rows: Rows, library: Library, join: Callable[[list[Expression]], Expression]
+) -> Iterator[Expression]:
     """Formulas from the best primitives of every curve, refined together on the rows."""
     options = []
     for column, curve in zip(rows.inputs.T, curves, strict=True):
@@ -369,8 +384,6 @@ def _matched(curves: list[Array], rows: Rows, library: Library, join) -> Iterato
         replaced = [fit.expression.substitute([Variable(len(options))]) for fit in simple]
         options.append(replaced or [Constant(float(curve.mean()))])
     best = [choice[0] for choice in options]
-    trials = [best] + [best[:i] + [other] + best[i + 1:] for i, choice in enumerate(options) for other in choice[1:]]
+    trials = [best] + [best[:i] + [other] + best[i + 1 :] for i, choice in enumerate(options) for other in choice[1:]]
     for parts in trials:
         yield polish(join(parts), rows, 60).expression
-
-

@@ -1,4 +1,4 @@
-"""From a pruned network to formulas: every edge matched by primitives, edges chosen together, constants refitted jointly."""
+"""From a pruned network to formulas: edges matched by primitives and chosen together, constants refitted jointly."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kansym.graph import Edge, EdgeId, Graph
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, fit_starts, mean_square, polish
 from kansym.symbolic.curves import CurveFit, match_curve
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply
-from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable, add, multiply
+from kansym.symbolic.primitives import PRIMITIVES, Library, power_name
 from kansym.symbolic.selection import description_length
 
 Array = np.ndarray
@@ -31,15 +31,16 @@ class Matched:
     candidates: dict[EdgeId, tuple[CurveFit, ...]]
 
 
-def match_edges(graph: Graph, inputs: Scaler, library: Library = PRIMITIVES) -> Matched:
+def match_edges(graph: Graph, inputs: Scaler, library: Library = PRIMITIVES, brief: bool = False) -> Matched:
     """Match every active edge of a graph against the library.
 
     Edges of the first layer are matched in the raw units of their column, so that c * x**p needs no shift.
+    brief: refine few starts, enough for a picture.
     """
     candidates: dict[EdgeId, tuple[CurveFit, ...]] = {}
     for edge in islice(graph.active(), MOST_EDGES):
         z, t = _seen(edge, inputs)
-        fits = match_curve(z, t, None, library, 6)[:OPTIONS]
+        fits = match_curve(z, t, None, library, 2 if brief else 6)[:OPTIONS]
         if not fits:
             continue
         candidates[edge.id] = tuple(fits)
@@ -56,9 +57,7 @@ def _seen(edge: Edge, inputs: Scaler) -> tuple[Array, Array]:
 
 def assemble(graph: Graph, chosen: dict[EdgeId, Expression], target: Scaler) -> Expression:
     """The whole network as one formula of the raw columns; an edge without a formula counts as 0."""
-    values: dict[tuple[int, int], Expression] = {
-        (0, node.index): Variable(node.index) for node in graph.layers[0]
-    }
+    values: dict[tuple[int, int], Expression] = {(0, node.index): Variable(node.index) for node in graph.layers[0]}
     for layer, nodes in enumerate(graph.layers[1:]):
         for node in nodes:
             slots: dict[int, list[Expression]] = {}
@@ -102,3 +101,32 @@ def _joined(graph: Graph, chosen: dict[EdgeId, Expression], target: Scaler, rows
         return expression
     theta, _ = fit_starts(expression, rows, start, 25)
     return polish(expression.with_constants(theta[0]), rows, 40).expression
+
+
+def shape_name(expression: Expression) -> str:
+    """What a one-variable formula is up to constants: the name of its primitive, or "law" for a composition."""
+    while isinstance(expression, Sum | Product):
+        moving = [child for child in expression.children if child.variables]
+        if len(moving) != 1:
+            return "law"
+        expression = moving[0]
+    if isinstance(expression, Variable):
+        return "x"
+    if isinstance(expression, Power) and not isinstance(expression.base, Call):
+        return power_name(expression.exponent)
+    return expression.name if isinstance(expression, Call) else "law"
+
+
+def with_law(graph: Graph, law: Expression, inputs: Scaler, target: Scaler) -> Graph:
+    """The graph of a network of one edge, with the chosen law itself drawn over the edge.
+
+    law: a formula of the column that the network was trained on. Other graphs come back as they are.
+    """
+    active = graph.active()
+    if len(active) != 1 or len(graph.layers) != 2 or law.variables not in ((), (0,)):
+        return graph
+    z, _ = _seen(active[0], inputs)
+    fitted = target.apply(law.evaluate(z[:, None])[:, None])[:, 0]
+    spread = float(np.var(active[0].y)) or 1.0
+    r2 = 1.0 - float(np.mean((fitted - active[0].y) ** 2)) / spread
+    return graph.replace_edge(replace(active[0], primitive=shape_name(law), fitted=fitted, r2=r2))

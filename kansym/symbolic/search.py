@@ -1,4 +1,4 @@
-"""The search without a network: reduce the table by its symmetries, solve what is left in few variables, and lift it back."""
+"""The search without a network: reduce the table by its symmetries, solve what is left, and lift it back."""
 
 from __future__ import annotations
 
@@ -54,15 +54,19 @@ def _lifted(outer: Lift, step: Scaling | Combination) -> Lift:
         prefactor = monomial(step.prefactor)
         replacements = [monomial(exponents) for exponents in step.invariants]
         return lambda expression: outer(multiply(prefactor, expression.substitute(replacements)))
-    return lambda expression: outer(expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1)))
+    return lambda expression: outer(
+        expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1))
+    )
 
 
 def _combined(step: Combination, count: int) -> list[Expression]:
-    old = [Variable(i if i < step.second else i + 1) for i in range(count)]
+    old: list[Expression] = [Variable(i if i < step.second else i + 1) for i in range(count)]
     exponent = {"x": Fraction(1), "x^2": Fraction(2), "x^-1": Fraction(-1)}[step.phi]
     known = abs(step.coefficient - round(step.coefficient)) < 1e-12
     coefficient = Constant(step.coefficient, str(round(step.coefficient)) if known else None)
-    old[step.first] = add(raise_to(Variable(step.first), exponent), multiply(coefficient, raise_to(Variable(step.second), exponent)))
+    old[step.first] = add(
+        raise_to(Variable(step.first), exponent), multiply(coefficient, raise_to(Variable(step.second), exponent))
+    )
     return old
 
 
@@ -84,10 +88,15 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     found = solve_cheaply(table, budget, library)
     if settled(found, table.goal):
         return ranked(found)
-    chain = reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
+    chain = (
+        reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
+    )
     for reduced in chain[::-1]:
-        inner = Table(Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
-                      Rows(reduced.rows.held_inputs, reduced.rows.held_target), table.goal)
+        inner = Table(
+            Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
+            Rows(reduced.rows.held_inputs, reduced.rows.held_target),
+            table.goal,
+        )
         for candidate in solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]:
             found.append(lifted(candidate, reduced, table))
         if budget.expired or settled(found, table.goal):
@@ -109,4 +118,3 @@ def lifted(candidate: Candidate, reduced: Reduced, table: Table) -> Candidate:
     expression = canonical(reduced.lift(candidate.expression))
     fitted = polish(expression, table.fit, 60).expression
     return Candidate(fitted, table.error(fitted), "; ".join((*reduced.steps, candidate.origin)))
-

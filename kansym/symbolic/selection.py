@@ -1,4 +1,4 @@
-"""From many candidates to one front: equal formulas merged, ranked by description length, errors on rows not fitted to."""
+"""From many candidates to one front: equal formulas merged, ranked by description length, with honest errors."""
 
 from __future__ import annotations
 
@@ -99,8 +99,13 @@ def _bits(constant: Constant) -> float:
     return 0.5 * math.log(abs(ratio.numerator) * ratio.denominator + 1.0)
 
 
-def front_of(expressions: Iterable[tuple[Expression, str]], parts: Parts, names: Names, most: int,
-             budget: Budget | Part | None = None) -> ParetoFront:
+def front_of(
+    expressions: Iterable[tuple[Expression, str]],
+    parts: Parts,
+    names: Names,
+    most: int,
+    budget: Budget | Part | None = None,
+) -> ParetoFront:
     """The Pareto front of candidate expressions (with their origins), refitted, made exact where the data allow it.
 
     most: the greatest complexity allowed; the simplest candidate is kept whatever it costs.
@@ -136,10 +141,8 @@ def _preselected(expressions: Iterable[tuple[Expression, str]], rows: Rows) -> l
 
 
 def _shape(expression: Expression) -> Expression:
-    """The formula with its free constants rounded, so that the same law found twice is one."""
-    return expression.map(
-        lambda node: Constant(float(f"{node.value:.5g}")) if isinstance(node, Constant) and node.label is None else node
-    )
+    """The formula with its constants rounded, so that the same law found twice, exact or fitted, is one."""
+    return expression.map(lambda node: Constant(float(f"{node.value:.5g}")) if isinstance(node, Constant) else node)
 
 
 def _within(fits: Mapping[Expression, tuple[Fit, str]], most: int) -> dict[Expression, tuple[Fit, str]]:
@@ -165,7 +168,8 @@ def choose(formulas: list[Formula], rows: Rows) -> ParetoFront:
             front.append(formula)
             lowest = min(lowest, error)
     rivals = tuple(
-        i for i, formula in enumerate(front)
+        i
+        for i, formula in enumerate(front)
         if formula is not best and formula.description_length <= shortest + RIVAL_NATS
     )
     return ParetoFront(tuple(front), front.index(best), rivals, exact=reaches_noise(best.expression, rows))
@@ -218,8 +222,16 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
     rows = parts.fitted
     box = tuple((float(column.min()), float(column.max())) for column in rows.inputs.T)
     return Formula(
-        fit.expression, names.inputs, names.target, _constants(fit), _errors(fit.expression, parts), box,
-        names.input_units, names.target_unit, description_length(fit.expression, fit.mean_square, rows), origin,
+        fit.expression,
+        names.inputs,
+        names.target,
+        _constants(fit),
+        _errors(fit.expression, parts),
+        box,
+        names.input_units,
+        names.target_unit,
+        description_length(fit.expression, fit.mean_square, rows),
+        origin,
     )
 
 
@@ -229,7 +241,9 @@ def _constants(fit: Fit) -> tuple[FittedConstant, ...]:
     for node in fit.expression.walk():
         if isinstance(node, Constant):
             error = None if node.label is not None else float(next(errors))
-            found.append(FittedConstant(node.value, error if error is None or math.isfinite(error) else None, node.label))
+            found.append(
+                FittedConstant(node.value, error if error is None or math.isfinite(error) else None, node.label)
+            )
     return tuple(constant for constant in found if constant.label is None)
 
 
@@ -243,8 +257,11 @@ def _errors(expression: Expression, parts: Parts) -> dict[str, Errors]:
         }
     train_only = _refitted(expression, rows.take(parts.train))
     found = {}
-    for name, part, judged in (("train", parts.train, train_only), ("validation", parts.validation, train_only),
-                               ("test", parts.test, expression)):
+    for name, part, judged in (
+        ("train", parts.train, train_only),
+        ("validation", parts.validation, train_only),
+        ("test", parts.test, expression),
+    ):
         subset = rows.take(part)
         found[name] = errors_of(judged.evaluate(subset.inputs), subset.target)
     return found
@@ -264,15 +281,16 @@ def leave_one_out(expression: Expression, rows: Rows) -> Array:
     predicted = np.empty(len(rows))
     for row in range(len(rows)):
         others = np.delete(np.arange(len(rows)), row)
-        predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row: row + 1])[0]
+        predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row : row + 1])[0]
     return predicted
-
 
 
 def _has_phase(expression: Expression) -> bool:
     """Whether a sine or cosine has an exact phase, which sympy knows how to take out."""
     return any(
-        isinstance(node, Call) and node.name in ("sin", "cos") and isinstance(node.argument, Sum)
+        isinstance(node, Call)
+        and node.name in ("sin", "cos")
+        and isinstance(node.argument, Sum)
         and any(isinstance(term, Constant) and term.label for term in node.argument.terms)
         for node in expression.walk()
     )
@@ -286,7 +304,9 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     """
     if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_FOR_OUTLIERS:
         return None
-    scored = [(description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))]
+    scored = [
+        (description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))
+    ]
     scored.sort(key=lambda item: item[0])
     if not scored:
         return None
@@ -298,7 +318,7 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
         others = rows.take(np.delete(np.arange(len(rows)), row))
         without = _refitted(fitted, others, 20)
         misfit = mean_square(without, others)
-        apart = abs(without.evaluate(rows.inputs[row: row + 1])[0] - rows.target[row])
+        apart = abs(without.evaluate(rows.inputs[row : row + 1])[0] - rows.target[row])
         apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
         if misfit > 0 and apart > OUTLYING * math.sqrt(misfit):
             length = description_length(without, misfit, others) + 0.5 * math.log(misfit)
