@@ -23,6 +23,7 @@ from kansym.symbolic.primitives import Library
 Array = np.ndarray
 MOST_ROWS = 3000
 PRUNE_ROWS = 1000
+PICTURE_ROWS = 400
 SMALL, FEWEST_ROWS = 30, 6
 HELD_OUT = 0.2
 WEIGHT_L1 = 1e-5
@@ -64,7 +65,8 @@ def shapes(columns: int, config: Config, known: bool) -> list[Shape]:
     if config.width is not None:
         return [Shape(tuple(config.width), 4 * effort, 120)]
     if columns == 1:
-        return [Shape((), 2, 30 if known else 60), Shape((2,), 3 * effort, 90)]
+        single = Shape((), 2, 60)
+        return [single] if known else [single, Shape((2,), 3 * effort, 90)]
     if known:
         return [Shape((1,), 3, 30), Shape((3,), 3, 45)]
     first = Shape((1,), 5 * effort, 80)
@@ -111,7 +113,7 @@ class Task:
     @property
     def rows(self) -> int:
         """How many rows the networks see: a picture needs fewer."""
-        return PRUNE_ROWS if self.known else MOST_ROWS
+        return PICTURE_ROWS if self.known else MOST_ROWS
 
 
 def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network | None:
@@ -175,7 +177,7 @@ def _trained(shape: Shape, scaled: _Scaled, task: Task, budget: Budget | Part, l
     from kansym.training import TrainConfig, train
 
     rows, config = len(scaled.x), task.config
-    intervals = config.grid or max(1, min(6, rows // 8))
+    intervals = config.grid or (max(1, min(10, rows // 3)) if scaled.x.shape[1] == 1 else max(1, min(6, rows // 8)))
     layer = LayerOptions(intervals=intervals, basis=config.basis, base="none" if task.small else "silu")
     widths = [scaled.x.shape[1], *shape.hidden, 1]
     model = KAN(widths, shape.members, config.seed, KANOptions(layer=layer)).to(scaled.x.device)
@@ -218,17 +220,22 @@ def _pruned(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, li
 
 def _prune(model: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
     from kansym.pruning import PruneConfig, prune
+    from kansym.training import TrainConfig
 
     settings = PruneConfig(
         factor=1.3,
         noise_floor=1e-8,
-        candidates=3 if task.known else 6,
+        candidates=2 if task.known else 6,
+        retrain=TrainConfig(
+            "levenberg_marquardt", steps=8 if task.known else 20, grid_updates=2, grid_every=4, validation=0.0
+        ),
         seed=task.config.seed,
         input_names=task.input_names,
         target_names=(task.target_name,),
         validation=HELD_OUT,
     )
-    return prune(model, scaled.x[:PRUNE_ROWS], scaled.y[:PRUNE_ROWS], settings, budget, listen)
+    rows = PICTURE_ROWS if task.known else PRUNE_ROWS
+    return prune(model, scaled.x[:rows], scaled.y[:rows], settings, budget, listen)
 
 
 def _training_rows(outcome: Any, edges: int) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,7 @@ SLACK = 1.2
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SHOWN_ROWS = 2000
 SEARCHED_ROWS = 4000
+ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
 ORDINARY = (1e-3, 1e4)
 
@@ -169,7 +170,8 @@ class Problem:
     @property
     def goal(self) -> float:
         """RMS error over the spread at which the search may stop."""
-        return EXACT if self.noise < 1e-4 else SLACK * self.noise
+        few = len(self.parts.train) < ENOUGH_TO_STOP
+        return EXACT if few or self.noise < 1e-4 else SLACK * self.noise
 
     def views(self) -> Iterator[Rows]:
         """The rows to search on: with the given weights, and with relative errors if the target spans decades."""

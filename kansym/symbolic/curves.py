@@ -26,6 +26,8 @@ SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0
 ZOOM_BELOW = 0.3
 COST_PER_PART = 0.3
 COST_PER_NODE = 0.25
+BRIEF = 4  # winners kept from which on the search is meant to be thorough
+HOPELESS = 7.0  # e-folds of the error behind the best scan
 BRIEF_STEPS = 12
 POLISHED = 10
 WAVES = np.arange(1.0, 90.0, 1.0)
@@ -97,8 +99,10 @@ def _varied(scans: list[_Scan], keep: int) -> Iterator[_Scan]:
         yield scan
     seen: dict[str, int] = {}
     for scan in scans[keep:]:
+        if scan.cost > scans[0].cost + (HOPELESS if keep > BRIEF else 0.3 * HOPELESS):
+            return
         seen[scan.primitive.name] = seen.get(scan.primitive.name, 0) + 1
-        if seen[scan.primitive.name] <= (2 if keep > 4 else 1):
+        if seen[scan.primitive.name] <= (2 if keep > BRIEF else 1):
             yield scan
 
 
@@ -231,7 +235,9 @@ def _scan_primitive(
             factor = power(front).value(points) if front else np.ones_like(points)
         for scaled in (False, True) if front else (False,):
             other = factor if scaled else np.ones_like(points)
-            errors = _two_column_errors(shape * factor, other, values, w) / variance
+            with np.errstate(all="ignore"):
+                columns = shape * factor
+            errors = _two_column_errors(columns, other, values, w) / variance
             best = np.argsort(errors, kind="stable")[:3]
             centred = np.flatnonzero(b == 0.0)
             if len(centred):
@@ -281,14 +287,18 @@ def _refined_fits(scans: list[_Scan], rows: Rows, variance: float) -> list[Curve
     brief = []
     for scan in scans:
         options = _formulas(scan, thin)
-        fitted = [_brief(expression, thin) for expression in options]
-        error = min((mean_square(expression, thin) for expression in fitted), default=np.inf) / variance
+        if not options:
+            continue
+        full = _brief(options[0], thin)
+        error = mean_square(full, thin) / variance
         if np.isfinite(error):
-            brief.append((float(np.log(error + 1e-14)) + COST_PER_PART * scan.primitive.complexity, scan, fitted))
+            brief.append(
+                (float(np.log(error + 1e-14)) + COST_PER_PART * scan.primitive.complexity, scan, full, options[1])
+            )
     brief.sort(key=lambda item: item[0])
     found = []
-    for _, scan, options in brief[: max(POLISHED, len(scans) // 3)]:
-        expression = _best_of(options, rows)
+    for _, scan, full, short in brief[: max(POLISHED, len(scans) // 3)]:
+        expression = _best_of([full, _brief(short, thin)], rows)
         found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
     return found
 

@@ -72,9 +72,12 @@ def _best_pairs(correlation: Array, gram: Array) -> list[tuple[int, ...]]:
         with np.errstate(all="ignore"):
             gain = (r * r + correlation**2 - 2.0 * r * correlation * g) / gap
         gain[gap < 1e-8] = -1.0
-        flat = np.argpartition(gain, -TOP_PAIRS, axis=None)[-TOP_PAIRS:]
+        top = min(TOP_PAIRS, gain.size)
+        flat = np.argpartition(gain, -top, axis=None)[-top:]
         for at in flat:
             row, column = divmod(int(at), count)
+            if gain[row, column] < 0:
+                continue
             if start + row < column:
                 found.append((float(gain[row, column]), start + row, column))
             elif start + row > column:

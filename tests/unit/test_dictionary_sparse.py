@@ -45,7 +45,7 @@ def test_functions_that_are_not_real_on_the_rows_are_left_out() -> None:
     terms, _ = one_variable_features(np.linspace(-1, 1, 30)[:, None])
     found = {to_text(term, NAMES) for term in terms}
     assert "x" in found and "sin(x)" in found
-    assert not {"log(x)", "sqrt(x)", "1/x"} & found
+    assert not {"log(x)", "sqrt(x)"} & found
 
 
 def test_the_one_variable_functions_have_no_free_constant() -> None:
@@ -63,7 +63,7 @@ def test_a_planted_pair_is_found() -> None:
     terms, table = features(inputs)
     found = best(best_subsets(table, 3.0 * np.sin(x) * y - 0.7 * y**2 + 0.4, most=2), 2)
     assert found.error < 1e-24
-    assert words(terms, found) == pytest.approx({"y*sin(x)": 3.0, "y**2": -0.7} | {}, rel=1e-6) or found.error < 1e-24
+    assert words(terms, found) == pytest.approx({"sin(x)*y": 3.0, "y**2": -0.7}, rel=1e-6)
     assert found.constant == pytest.approx(0.4, rel=1e-6)
 
 
@@ -121,5 +121,13 @@ def test_a_constant_target_has_no_subset() -> None:
 def test_columns_that_are_multiples_of_each_other_are_no_pair() -> None:
     column = np.random.default_rng(0).normal(size=40)
     found = best_subsets(np.column_stack([column, 2 * column]), column + 1.0, most=2)
+    assert [len(subset.columns) for subset in found] == [1]
+    assert found[0].error < 1e-24
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
+def test_a_dictionary_of_few_columns_is_searched_too(columns: int) -> None:
+    table = np.random.default_rng(0).normal(size=(30, columns))
+    found = best_subsets(table, table.sum(axis=1) + 2.0, most=4)
     assert min(subset.error for subset in found) < 1e-24
-    assert all(np.all(np.isfinite(subset.coefficients)) for subset in found)
+    assert max(len(subset.columns) for subset in found) == columns

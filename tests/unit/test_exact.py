@@ -1,0 +1,120 @@
+"""Exact numbers: known ones are found, chance does not make any, and terms that do nothing are dropped."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kansym.budget import Budget
+from kansym.symbolic.constants import Rows
+from kansym.symbolic.exact import exact_form, tidy
+from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
+
+X = Variable(0)
+KNOWN = {
+    "2": 2.0,
+    "-3": -3.0,
+    "1/2": 0.5,
+    "3/4": 0.75,
+    "pi": math.pi,
+    "2*pi": 2 * math.pi,
+    "4*pi**2": 4 * math.pi**2,
+    "1/(2*pi)": 1 / (2 * math.pi),
+    "sqrt(2)": math.sqrt(2),
+    "sqrt(3)/2": math.sqrt(3) / 2,
+    "E": math.e,
+}
+
+
+@pytest.mark.parametrize(("label", "value"), KNOWN.items())
+def test_a_known_number_with_a_small_error_is_recognised(label: str, value: float) -> None:
+    found = exact_form(value * (1 + 1e-9), 1e-8 * abs(value))
+    assert found is not None
+    assert found.label == label
+
+
+@pytest.mark.parametrize("value", KNOWN.values())
+def test_a_number_well_outside_its_error_is_left_alone(value: float) -> None:
+    found = exact_form(value * (1 + 1e-5), 1e-7 * abs(value))
+    assert found is None or abs(found.value - value) > 1e-6 * abs(value)
+
+
+def test_fewer_than_one_in_a_hundred_random_numbers_is_taken_for_a_known_one() -> None:
+    generator = np.random.default_rng(0)
+    values = 10 ** generator.uniform(-2, 2, 1000) * generator.choice([-1, 1], 1000)
+    found = [exact_form(value, 1e-6 * abs(value)) for value in values]
+    assert sum(form is not None for form in found) < 10
+
+
+def test_rough_numbers_are_rarely_taken_for_known_ones() -> None:
+    generator = np.random.default_rng(1)
+    values = generator.uniform(0.1, 10, 1000)
+    found = [exact_form(value, 1e-2 * abs(value)) for value in values]
+    assert sum(form is not None for form in found) < 10
+
+
+def test_the_form_lies_within_four_standard_errors() -> None:
+    generator = np.random.default_rng(2)
+    for value in generator.uniform(0.9, 3.2, 300):
+        error = 10 ** generator.uniform(-4, -2)
+        form = exact_form(value, error)
+        assert form is None or abs(form.value - value) <= 4 * error
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 0.1), (1.0, math.inf), (1.0, math.nan), (2.0, 5.0), (math.nan, 0.1)])
+def test_numbers_without_information_have_no_form(value: float, error: float) -> None:
+    assert exact_form(value, error) is None
+
+
+def test_tidying_makes_known_constants_exact() -> None:
+    x = np.linspace(0.3, 5, 60)
+    rows = Rows(x[:, None], 2 * np.pi * np.sqrt(x) + 0.5)
+    start = add(multiply(Constant(6.0), raise_to(X, Fraction(1, 2))), Constant(0.4))
+    found = tidy(start, rows)
+    labels = {node.label for node in found.expression.walk() if isinstance(node, Constant)}
+    assert labels == {"2*pi", "1/2"}
+    assert len(found.standard_errors) == 0
+
+
+def test_tidying_keeps_constants_that_are_not_known() -> None:
+    x = np.linspace(0.3, 5, 60)
+    rows = Rows(x[:, None], 1.37213 * np.exp(-0.4567 * x))
+    found = tidy(multiply(Constant(1.0), call("exp", multiply(Constant(-0.5), X))), rows)
+    assert sorted(constant.value for constant in found.expression.free_constants) == pytest.approx([-0.4567, 1.37213])
+
+
+def test_terms_that_do_nothing_are_dropped() -> None:
+    x = np.linspace(0.3, 5, 60)
+    noise = 0.01 * np.random.default_rng(0).normal(size=60)
+    rows = Rows(x[:, None], 1.37213 * x**2 + noise)
+    start = add(multiply(Constant(1.0), raise_to(X, Fraction(2))), multiply(Constant(0.1), X), Constant(0.2))
+    found = tidy(start, rows).expression
+    assert len(found.free_constants) == 1
+    assert found.free_constants[0].value == pytest.approx(1.37213, abs=1e-3)
+
+
+def test_terms_that_matter_stay() -> None:
+    x = np.linspace(0.3, 5, 60)
+    noise = 0.01 * np.random.default_rng(0).normal(size=60)
+    rows = Rows(x[:, None], 1.37213 * x**2 + 0.0817 * x + 0.2311 + noise)
+    start = add(multiply(Constant(1.0), raise_to(X, Fraction(2))), multiply(Constant(0.1), X), Constant(0.2))
+    assert len(tidy(start, rows).expression.free_constants) == 3
+
+
+def test_tidying_does_not_worsen_the_fit() -> None:
+    generator = np.random.default_rng(3)
+    x = np.linspace(0.3, 5, 80)
+    rows = Rows(x[:, None], np.sin(1.3 * x) + 0.7 + 0.05 * generator.normal(size=80))
+    start = add(multiply(Constant(0.9), call("sin", multiply(Constant(1.2), X))), Constant(0.6))
+    found = tidy(start, rows)
+    from kansym.symbolic.constants import polish
+
+    assert found.mean_square <= polish(start, rows).mean_square * 1.3
+
+
+def test_without_time_the_formula_is_only_fitted() -> None:
+    x = np.linspace(0.3, 5, 60)
+    rows = Rows(x[:, None], 2.0 * x)
+    found = tidy(multiply(Constant(1.5), X), rows, Budget(0.0))
+    assert found.expression.free_constants[0].value == pytest.approx(2.0)

@@ -1,0 +1,181 @@
+"""Laws in few variables: every check finds what it is made for, and says nothing where it does not apply."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kansym.budget import Budget
+from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
+from kansym.symbolic.links import LINKS
+from kansym.symbolic.lowdim import (
+    EXACT,
+    Candidate,
+    Table,
+    additive,
+    linear,
+    monomials,
+    polynomials,
+    ranked,
+    rationals,
+    separable,
+    settled,
+    solve,
+    sparse,
+)
+from kansym.symbolic.primitives import PRIMITIVES
+
+Array = np.ndarray
+X, Y = Variable(0), Variable(1)
+
+
+def rows_of(law: Callable[..., Array], columns: int, low: float = 0.5, high: float = 3.0, rows: int = 200) -> Rows:
+    inputs = np.random.default_rng(1).uniform(low, high, (rows, columns))
+    return Rows(inputs, law(*inputs.T))
+
+
+def table_of(rows: Rows, goal: float = EXACT) -> Table:
+    held = np.arange(len(rows)) % 4 == 0
+    return Table(rows.take(~held), rows.take(held), goal)
+
+
+def misfit(expressions: list[Expression], rows: Rows) -> float:
+    """The least RMS error over the target's spread."""
+    return min(np.sqrt(mean_square(expression, rows)) for expression in expressions) / np.std(rows.target)
+
+
+def test_monomials_have_exact_exponents() -> None:
+    rows = rows_of(lambda a, b: -3.0 * a**1.5 / b, 2)
+    found = monomials(rows)
+    assert misfit(found, rows) < 1e-12
+    assert all(len(expression.free_constants) == 1 for expression in found)
+
+
+def test_monomials_need_positive_columns() -> None:
+    assert monomials(rows_of(lambda a, b: a * b, 2, -1.0, 1.0)) == []
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])
+def test_a_linear_law_is_found_at_any_scale(scale: float) -> None:
+    rows = rows_of(lambda a, b: scale * (2.0 * a - 0.5 * b + 4.0), 2)
+    coefficients = [constant.value for constant in linear(rows).free_constants]
+    assert coefficients == pytest.approx([2.0 * scale, -0.5 * scale, 4.0 * scale], rel=1e-9)
+
+
+def test_a_polynomial_keeps_only_its_terms() -> None:
+    rows = rows_of(lambda a, b: 1.5 * a**3 * b - 2.0 * b**2 + a, 2, -2.0, 2.0)
+    found = list(polynomials(rows))
+    best = min(found, key=lambda expression: mean_square(expression, rows))
+    assert misfit([best], rows) < 1e-10
+    assert len(best.free_constants) == 3
+
+
+def test_a_polynomial_under_a_link_is_found() -> None:
+    rows = rows_of(lambda a, b: np.sqrt(1 + a**2 + 3 * b), 2)
+    assert misfit(list(polynomials(rows)), rows) < 1e-10
+
+
+def test_a_ratio_of_polynomials_is_found() -> None:
+    rows = rows_of(lambda a, b: (a + b) / (1 + a * b), 2)
+    assert misfit(list(rationals(rows, 2, 2)), rows) < 1e-9
+
+
+def test_a_ratio_is_not_invented() -> None:
+    rows = rows_of(lambda a, b: np.sin(2 * a) + b, 2)
+    assert list(rationals(rows, 1, 1)) == []
+
+
+def test_a_sum_of_curves_is_found() -> None:
+    rows = rows_of(lambda a, b: np.exp(-1.3 * a) + np.sin(2.1 * b), 2)
+    assert misfit(list(additive(table_of(rows), PRIMITIVES.only("exp", "sin"), LINKS[:1])), rows) < 1e-8
+
+
+def test_a_sum_of_curves_under_a_link_is_found() -> None:
+    rows = rows_of(lambda a, b: 1 / (1.0 + np.exp(0.7 * a) + b**2), 2)
+    assert misfit(list(additive(table_of(rows), PRIMITIVES.only("exp", "x^2"), LINKS[1:2])), rows) < 1e-8
+
+
+def test_a_product_of_curves_that_change_sign_is_found() -> None:
+    rows = rows_of(lambda a, b: np.cos(1.4 * a) * np.tanh(0.8 * b), 2, -2.0, 2.0)
+    assert misfit(list(separable(table_of(rows), PRIMITIVES.only("cos", "sin", "tanh"))), rows) < 1e-7
+
+
+def test_few_rows_are_not_split_into_curves() -> None:
+    rows = rows_of(lambda a, b: np.exp(a) + b, 2, rows=30)
+    assert list(additive(table_of(rows), PRIMITIVES, LINKS)) == []
+
+
+def test_dictionary_terms_under_a_link_are_found() -> None:
+    rows = rows_of(lambda a, b: np.exp(0.4 * np.sin(a) - 0.9 * b**2), 2, 0.3, 1.5, 120)
+    found = {name: misfit(expressions, rows) for name, expressions in sparse(rows)}
+    assert found["dictionary, log y"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda x: x / (2.3 + x),
+        lambda x: 4.1 * np.sin(2.7 * x + 0.4),
+        lambda x: 1.0 / (1.0 + np.exp(2.2 * x - 3.0)),
+    ],
+)
+def test_laws_in_one_variable_are_solved(law: Callable[[Array], Array]) -> None:
+    found = solve(table_of(rows_of(law, 1, rows=100)), Budget(60))
+    assert found[0].error < 1e-9
+    assert found[0].expression.complexity <= 14
+
+
+def test_the_best_comes_first_and_nothing_infinite_is_kept() -> None:
+    rough = Candidate(X, 0.5, "a")
+    sharp = Candidate(multiply(Constant(2.0), X), 1e-9, "b")
+    broken = Candidate(call("log", X), np.inf, "c")
+    assert ranked([rough, broken, sharp]) == [sharp, rough]
+
+
+def test_a_shorter_formula_of_equal_error_ranks_first() -> None:
+    long = Candidate(add(X, Constant(1e-20)), 1e-3, "a")
+    short = Candidate(X, 1e-3, "b")
+    assert ranked([long, short])[0] is short
+
+
+def test_only_plain_laws_settle_the_search_by_reaching_the_noise() -> None:
+    assert settled([Candidate(X, 0.01, "scaling law; monomial")], 0.02)
+    assert not settled([Candidate(X, 0.01, "dictionary, y")], 0.02)
+    assert settled([Candidate(X, 1e-10, "dictionary, y")], 0.02)
+    assert not settled([], 1.0)
+
+
+def test_the_error_of_a_table_is_that_of_its_held_rows() -> None:
+    fitted = Rows(np.array([[1.0], [2.0]]), np.array([1.0, 2.0]))
+    held = Rows(np.array([[0.0], [2.0]]), np.array([1.0, 3.0]))
+    assert Table(fitted, held).error(X) == pytest.approx(1.0)
+    assert Table(fitted, held).error(call("log", X)) == np.inf
+
+
+def test_a_table_without_columns_has_a_constant() -> None:
+    rows = Rows(np.empty((10, 0)), np.full(10, 2.5) + np.linspace(-1e-12, 1e-12, 10))
+    found = solve(Table(rows, rows), Budget(10))
+    assert [candidate.origin for candidate in found] == ["constant"]
+    assert found[0].expression.evaluate(rows.inputs)[0] == pytest.approx(2.5)
+
+
+def test_only_allowed_primitives_come_back() -> None:
+    library = PRIMITIVES.only("x^2", "x^-1")
+    table = table_of(rows_of(lambda x: np.sin(3 * x), 1, rows=60))
+    for candidate in solve(table, Budget(30), library):
+        assert "Call" not in repr(candidate.expression)
+
+
+def test_no_time_gives_the_first_check_only() -> None:
+    found = solve(table_of(rows_of(lambda a, b: a * np.sin(b), 2)), Budget(0.0))
+    assert [candidate.origin for candidate in found] == ["constant"]
+
+
+def test_powers_that_no_law_has_are_not_rounded() -> None:
+    x = np.linspace(1, 3, 40)[:, None]
+    assert monomials(Rows(x, x[:, 0] ** 12)) == []
+    assert Fraction(5, 2) in {
+        getattr(node, "exponent", None) for found in monomials(Rows(x, x[:, 0] ** 2.5)) for node in found.walk()
+    }
