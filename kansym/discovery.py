@@ -59,14 +59,15 @@ class Shape:
     steps: int
 
 
-def shapes(columns: int, config: Config, known: bool) -> list[Shape]:
+def shapes(task: Task) -> list[Shape]:
     """The networks to train, in this order; briefly at first when the law is known and only its picture is wanted."""
+    config, known = task.config, task.known
     effort = EFFORT[config.preset]
     if config.width is not None:
         return [Shape(tuple(config.width), 4 * effort, 120)]
-    if columns == 1:
+    if task.train.inputs.shape[1] == 1:
         single = Shape((), 2, 60)
-        return [single] if known else [single, Shape((2,), 3 * effort, 90)]
+        return [single] if known or task.small else [single, Shape((2,), 3 * effort, 90)]
     if known:
         return [Shape((1,), 3, 30), Shape((3,), 3, 45)]
     first = Shape((1,), 5 * effort, 80)
@@ -125,7 +126,7 @@ def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network 
         return None
     scaled = _Scaled.of(task)
     best = None
-    for shape in shapes(task.train.inputs.shape[1], task.config, task.known):
+    for shape in shapes(task):
         outcome = _trained(shape, scaled, task, budget, listen)
         if best is None or _score(outcome) < _score(best):
             best = outcome

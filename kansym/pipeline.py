@@ -14,7 +14,7 @@ from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
 from kansym.discovery import Network, Task, run_network
-from kansym.errors import DataError
+from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
 from kansym.result import Points, Result, Table
@@ -29,6 +29,7 @@ from kansym.symbolic.network import with_law
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.search import search
 from kansym.symbolic.selection import Names, Parts, front_of, outlying_row, simplified
+from kansym.symbolic.text import to_text
 
 Array = np.ndarray
 SMALL = 30
@@ -40,6 +41,7 @@ SEARCHED_ROWS = 4000
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
 ORDINARY = (1e-3, 1e4)
+REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
 
 
 @dataclass
@@ -109,9 +111,10 @@ def fit(
         found += [(candidate.expression, candidate.origin) for candidate in candidates]
         stage.summary = f"{len(found)} candidates"
     known = problem.solved(candidates)
-    with clock.stage("network", "a small one, for the picture" if known else "train, prune, match"):
+    with clock.stage("network", "a small one, for the picture" if known else "train, prune, match") as stage:
         share = budget.part(NETWORK_SHARE * budget.remaining)
         network = run_network(problem.task(known), share, on_event)
+        stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
     return finish(problem, found, network, config, budget, clock)
@@ -187,7 +190,8 @@ class Problem:
             held = Rows(held.inputs, held.target, relative_weights(held.target))
         found = search(SearchTable(train, held, self._goal_on(held, train)), budget, self.library)
         if found:
-            listen(Progress("search", None, found[0].error, None, None))
+            text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
+            listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
 
     def task(self, known: bool) -> Task:
@@ -219,6 +223,7 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
         raise DataError(f"the table has {dataset.targets.shape[1]} target columns: fit one at a time with --target")
     if dataset.rows < 3:
         raise DataError(f"the table has {dataset.rows} rows, too few for any law: at least 3 are needed")
+    _check_reach(dataset)
     weights = dataset.weights if dataset.sigma is None else 1.0 / (dataset.sigma / np.median(dataset.sigma)) ** 2
     raw = Rows(np.asarray(dataset.inputs), np.asarray(dataset.targets[:, 0]), weights)
     powers, target_power = power_of_ten(raw.inputs), float(power_of_ten(raw.target[:, None])[0])
@@ -233,6 +238,16 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     return Problem(
         dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config
     )
+
+
+def _check_reach(dataset: Dataset) -> None:
+    low, high = REACH
+    names = (*dataset.input_names, *dataset.target_names)
+    for name, size in zip(names, np.max(np.abs(np.hstack([dataset.inputs, dataset.targets])), axis=0), strict=True):
+        if size and not low <= size <= high:
+            raise DataError(
+                f"column {quote(name)} reaches {size:.0e}: give it in a unit that keeps it within 1e-100 to 1e100"
+            )
 
 
 def power_of_ten(columns: Array) -> Array:
@@ -343,6 +358,18 @@ def _pictured(network: Network | None, front: ParetoFront, problem: Problem) -> 
     ]
     law = multiply(Constant(1.0 / problem.target_power), front.best.expression.substitute(columns))
     return with_law(network.graph, law, network.inputs, network.target)
+
+
+def _pruning_summary(network: Network | None, problem: Problem) -> str:
+    """What pruning took away and what the network's error is afterwards, in words."""
+    if network is None:
+        return "too few rows, or no time"
+    before, after = len(network.graph_before.active()), len(network.graph.active())
+    used = {edge.id.source for edge in network.graph.active() if edge.id.layer == 0}
+    idle = [name for i, name in enumerate(problem.dataset.input_names) if i not in used]
+    part = "validation" if "validation" in network.errors else "train"
+    words = f"{before} edges pruned to {after}, {part} NRMSE {network.errors[part].nrmse:.2g}"
+    return words + (f"; not used: {', '.join(idle)}" if idle else "")
 
 
 def _raw_errors(network: Network | None, problem: Problem) -> dict:

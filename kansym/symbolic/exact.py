@@ -49,7 +49,7 @@ def exact_form(value: float, error: float) -> Exact | None:
     The bits of the form (numerator, denominator, the irrational factor) must stay below the bits that the data give.
     """
     tolerance = max(SURE * error, NUMERICAL * abs(value), 1e-300)
-    if not np.isfinite(tolerance) or value == 0:
+    if not np.isfinite(value) or not np.isfinite(tolerance) or value == 0:
         return None
     known = np.log2(abs(value) / tolerance) if tolerance < abs(value) else 0.0
     best: _Form | None = None

@@ -115,17 +115,36 @@ def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
 
 
 def monomials(rows: Rows) -> list[Expression]:
-    """c * prod x**p from one weighted linear fit in log space; p free, and p rounded to small rationals."""
+    """c * prod x**p with p rounded to small rationals: a weighted line in log space, corrected on the target itself.
+
+    Noise turns the sign of small values, so rows of the wrong sign are allowed as long as they weigh little.
+    """
     x, y = rows.inputs, rows.target
-    good = np.all(x > 0, axis=1) & (np.sign(y) == np.sign(np.median(y))) & (y != 0)
-    if good.mean() < 0.9 or good.sum() < x.shape[1] + 2:
+    sign = float(np.sign(np.sum(y)))
+    good = np.all(x > 0, axis=1) & (np.sign(y) == sign) & (y != 0)
+    if np.any(x <= 0) or np.abs(y[good]).sum() < 0.9 * np.abs(y).sum() or good.sum() < x.shape[1] + 2:
         return []
-    logs = np.log(x[good])
-    weight = np.abs(y[good]) / np.abs(y[good]).max() * (rows.roots * np.ones(len(y)))[good]
-    matrix = np.column_stack([logs, np.ones(good.sum())]) * weight[:, None]
-    solution = np.linalg.lstsq(matrix, np.log(np.abs(y[good])) * weight, rcond=None)[0]
-    sign = float(np.sign(np.median(y)))
-    return [_monomial(exponents, sign, rows) for exponents in _roundings(solution[:-1])]
+    logs = np.column_stack([np.log(x), np.ones(len(y))])
+    roots = rows.roots * np.ones(len(y))
+    weight = np.abs(y[good]) / np.abs(y[good]).max() * roots[good]
+    line = np.linalg.lstsq(logs[good] * weight[:, None], np.log(np.abs(y[good])) * weight, rcond=None)[0]
+    exponents = _corrected(line, logs, sign * y, roots)[:-1]
+    return [_monomial(rounded, sign, rows) for rounded in _roundings(exponents)]
+
+
+def _corrected(line: Array, logs: Array, target: Array, roots: Array, steps: int = 8) -> Array:
+    """Gauss-Newton steps from the line in log space to the least squares of exp(logs @ line) against the target."""
+    kept, best = line, np.inf
+    for _ in range(steps):
+        with np.errstate(all="ignore"):
+            value = np.exp(logs @ line)
+            error = float(np.sum(((value - target) * roots) ** 2))
+        if not np.isfinite(error) or error >= best:
+            break
+        kept, best = line, error
+        columns = logs * (value * roots)[:, None]
+        line = line + np.linalg.lstsq(columns, (target - value) * roots, rcond=None)[0]
+    return kept
 
 
 def _roundings(exponents: Array) -> Iterator[list[Fraction]]:

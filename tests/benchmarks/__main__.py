@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.runs import Problem, Record
     from tests.benchmarks.tables import Report
 
-COMMANDS = ("classics", "firas", "monomials", "nguyen", "feynman", "strd", "determinism")
+COMMANDS = ("classics", "firas", "monomials", "nguyen", "feynman", "strd", "determinism", "surrogates")
 LAW_ROWS = 2000
 Benchmark = tuple["Callable[[Problem], Record]", "list[Problem]", "Callable[[Sequence[Record]], Report]"]
 
@@ -50,6 +50,8 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
         return _classics(options)
     if options.name == "strd":
         return _strd(options)
+    if options.name == "surrogates":
+        return _surrogates(options)
     return _determinism(options) if options.name == "determinism" else _laws(options)
 
 
@@ -93,6 +95,13 @@ def _strd(options: argparse.Namespace) -> Benchmark:
     from tests.benchmarks.runs import Problem
 
     return strd.run_set, [Problem(name) for name in options.names or strd.names()], strd.report
+
+
+def _surrogates(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import surrogates
+    from tests.benchmarks.runs import Problem
+
+    return surrogates.run_law, [Problem(name) for name in options.names or surrogates.names()], surrogates.report
 
 
 def _determinism(options: argparse.Namespace) -> Benchmark:

@@ -62,7 +62,9 @@ def test_the_form_lies_within_four_standard_errors() -> None:
         assert form is None or abs(form.value - value) <= 4 * error
 
 
-@pytest.mark.parametrize(("value", "error"), [(0.0, 0.1), (1.0, math.inf), (1.0, math.nan), (2.0, 5.0), (math.nan, 0.1)])
+@pytest.mark.parametrize(
+    ("value", "error"), [(0.0, 0.1), (1.0, math.inf), (1.0, math.nan), (2.0, 5.0), (math.nan, 0.1)]
+)
 def test_numbers_without_information_have_no_form(value: float, error: float) -> None:
     assert exact_form(value, error) is None
 

@@ -7,7 +7,7 @@ import pytest
 
 from kansym.budget import Budget
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Power, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.selection import (
     Names,
@@ -66,22 +66,21 @@ def test_the_law_is_chosen_and_a_longer_formula_is_not() -> None:
     predicted = found.best(rows.inputs)
     truth = 1.3 * rows.inputs[:, 0] ** 2 - 0.4 * rows.inputs[:, 0] + 0.7
     assert np.max(np.abs(predicted - truth)) < 0.06
-    assert max(node.exponent for node in found.best.expression.walk() if hasattr(node, "exponent")) == 2
+    assert max(node.exponent for node in found.best.expression.walk() if isinstance(node, Power)) == 2
 
 
 def test_formulas_that_the_data_cannot_tell_apart_are_rivals() -> None:
     x = np.linspace(0.9, 1.1, 40)
-    rows = Rows(x[:, None], x**2 + 0.02 * np.random.default_rng(0).normal(size=40))
+    rows = Rows(x[:, None], 1.37213 * x**1.25 + 0.3 * np.random.default_rng(0).normal(size=40))
     options: list[Expression] = [
         multiply(Constant(1.0), raise_to(X, Fraction(2))),
         multiply(Constant(1.0), raise_to(X, Fraction(1, 2))),
-        add(multiply(Constant(2.0), X), Constant(-1.0)),
     ]
     found = front(rows, options)
-    assert found.rivals
+    assert len(found.rivals) == 1
     assert found.chosen not in found.rivals
     for rival in found.rivals:
-        assert found.formulas[rival].description_length <= found.best.description_length + 4
+        assert found.formulas[rival].description_length <= found.best.description_length + 6
 
 
 def test_a_single_candidate_is_a_front() -> None:

@@ -67,7 +67,9 @@ def test_units_of_the_columns_do_not_matter() -> None:
     scale = np.array([1e-20, 1e15])
     odd = fit_surrogate(fitted.inputs * scale, 1e-12 * fitted.target, held.inputs * scale, 1e-12 * held.target)
     assert plain is not None and odd is not None
-    np.testing.assert_allclose(odd.predict(held.inputs * scale), 1e-12 * plain.predict(held.inputs), rtol=1e-3, atol=1e-15)
+    np.testing.assert_allclose(
+        odd.predict(held.inputs * scale), 1e-12 * plain.predict(held.inputs), rtol=1e-3, atol=1e-15
+    )
 
 
 def test_a_constant_target_or_column_has_no_surrogate() -> None:

@@ -30,7 +30,7 @@ def table(law: Law, box: tuple[tuple[float, float], ...], rows: int = 300, seed:
 
 
 def is_function_of(values: Array, argument: Array) -> bool:
-    """Whether values rise or fall with the argument, or its inverse, without exception: one is a function of the other."""
+    """Whether values always rise, or always fall, with the argument: one is a function of the other."""
     ordered = np.diff(values[np.argsort(argument)])
     return bool(np.all(ordered > 0) or np.all(ordered < 0))
 
@@ -89,7 +89,7 @@ def test_two_columns_that_act_as_one_are_found(law: Law, phi: str, coefficient: 
 def test_the_right_pair_of_three_columns_is_found() -> None:
     rows = table(lambda x, y, z: y * np.cos(x - z), ((-2, 2), (1, 3), (-2, 2)), 500)
     found = find_combination(rows)
-    assert found == Combination(0, 2, "x", -1.0)
+    assert found is not None and found == Combination(0, 2, "x", -1.0)
     reduced = found.apply(rows)
     np.testing.assert_allclose(reduced.inputs, np.stack([rows.inputs[:, 0] - rows.inputs[:, 2], rows.inputs[:, 1]], 1))
 
@@ -129,7 +129,9 @@ def test_a_false_symmetry_leaves_an_error() -> None:
 def test_noise_does_not_hide_a_monomial() -> None:
     rows = table(lambda a, b: a**2 / b, ((1, 4), (1, 4)), 400)
     noise = np.random.default_rng(1).normal(size=(2, 400)) * 0.01 * rows.target.std()
-    noisy = Rows(rows.inputs, rows.target + noise[0, : len(rows.target)], rows.held_inputs, rows.held_target + noise[1, :80])
+    noisy = Rows(
+        rows.inputs, rows.target + noise[0, : len(rows.target)], rows.held_inputs, rows.held_target + noise[1, :80]
+    )
     assert find_scaling(noisy) == Scaling((Fraction(2), Fraction(-1)), ())
 
 
@@ -147,7 +149,14 @@ def test_no_trial_is_made_where_the_surrogate_is_good() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(1.98, Fraction(2)), (-0.51, Fraction(-1, 2)), (0.66, Fraction(2, 3)), (0.0, Fraction(0)), (0.42, None), (9.0, None)],
+    [
+        (1.98, Fraction(2)),
+        (-0.51, Fraction(-1, 2)),
+        (0.66, Fraction(2, 3)),
+        (0.0, Fraction(0)),
+        (0.42, None),
+        (9.0, None),
+    ],
 )
 def test_exponents_are_rounded_to_small_rationals(value: float, expected: Fraction | None) -> None:
     assert nearest_rational(value) == expected
