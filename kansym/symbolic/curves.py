@@ -7,7 +7,7 @@ at once; c and d follow by linear least squares. The best few are then refined i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -157,11 +157,34 @@ def _linear_fit(
         yield CurveFit(add(expression, Constant(float(solution[1]))) if offset else expression, error, name)
 
 
-def _thin(z: Array, t: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+@dataclass(frozen=True)
+class _Sample:
+    """The few points (n,) of a curve that the scan looks at, sorted by z."""
+
+    points: Array
+    values: Array
+    weights: Array
+
+    @property
+    def variance(self) -> float:
+        return _variance(self.values, self.weights)
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """Arguments a * u + b to try, u = z**inner on the sample."""
+
+    inner: Fraction
+    u: Array
+    slopes: Array
+    shifts: Array
+
+
+def _thin(z: Array, t: Array, weights: Array | None) -> _Sample:
     order = np.argsort(z, kind="stable")
     if len(z) > SCAN_POINTS:
         order = order[np.linspace(0, len(z) - 1, SCAN_POINTS).round().astype(int)]
-    return z[order], t[order], np.ones(len(order)) if weights is None else weights[order]
+    return _Sample(z[order], t[order], np.ones(len(order)) if weights is None else weights[order])
 
 
 def _scan(
@@ -172,22 +195,21 @@ def _scan(
     fronts: tuple[Fraction, ...],
     inners: tuple[Fraction, ...],
 ) -> Iterator[_Scan]:
-    points, values, w = _thin(z, t, weights)
-    positive = points[0] > 0
-    variance = _variance(values, w)
+    sample = _thin(z, t, weights)
+    positive = sample.points[0] > 0
     fronts = tuple(p for p in fronts if p == 0 or positive or (p > 0 and p.denominator == 1))
     for inner in inners:
         if inner != 1 and not positive and not (inner > 0 and inner.denominator == 1):
             continue
         with np.errstate(all="ignore"):
-            u = power(inner).value(points)
-        slopes, shifts = _starts(u)
+            u = power(inner).value(sample.points)
+        starts = _Starts(inner, u, *_starts(u))
         for primitive in library:
             if primitive.exponent is not None and (primitive.exponent > 1 and primitive.exponent.denominator == 1):
                 continue
             if not primitive.searched or primitive in (CONSTANT, IDENTITY):
                 continue
-            yield from _scan_primitive(primitive, inner, u, slopes, shifts, points, values, w, fronts, variance)
+            yield from _scan_primitive(primitive, starts, sample, fronts)
 
 
 def _starts(u: Array) -> tuple[Array, Array]:
@@ -209,64 +231,62 @@ def _starts(u: Array) -> tuple[Array, Array]:
 
 
 def _scan_primitive(
-    primitive: Primitive,
-    inner: Fraction,
-    u: Array,
-    slopes: Array,
-    shifts: Array,
-    points: Array,
-    values: Array,
-    w: Array,
-    fronts: tuple[Fraction, ...],
-    variance: float,
+    primitive: Primitive, starts: _Starts, sample: _Sample, fronts: tuple[Fraction, ...]
 ) -> Iterator[_Scan]:
     low, high = primitive.domain
-    arguments = slopes[:, None] * u + shifts[:, None]
+    arguments = starts.slopes[:, None] * starts.u + starts.shifts[:, None]
     inside = np.all((arguments > low) & (arguments < high), axis=1)
     if primitive.exponent is not None:
-        inside &= shifts != 0.0
+        inside &= starts.shifts != 0.0
     if not np.any(inside):
         return
     with np.errstate(all="ignore"):
         shape = primitive.value(arguments[inside])
-    a, b = slopes[inside], shifts[inside]
+    kept = _Starts(starts.inner, starts.u, starts.slopes[inside], starts.shifts[inside])
     for front in fronts:
-        with np.errstate(all="ignore"):
-            factor = power(front).value(points) if front else np.ones_like(points)
         for scaled in (False, True) if front else (False,):
-            other = factor if scaled else np.ones_like(points)
-            with np.errstate(all="ignore"):
-                columns = shape * factor
-            errors = _two_column_errors(columns, other, values, w) / variance
-            best = np.argsort(errors, kind="stable")[:3]
-            centred = np.flatnonzero(b == 0.0)
-            if len(centred):
-                best = np.append(best, centred[np.argmin(errors[centred])])
-            if len(centred) and errors[best[-1]] < ZOOM_BELOW:
-                slope, error = _zoomed(primitive, float(a[best[-1]]), u, factor, other, values, w)
-                yield _Scan(error / variance, primitive, front, inner, slope, 0.0, scaled)
-                best = best[:-1]
-            for at in best:
-                if np.isfinite(errors[at]):
-                    yield _Scan(float(errors[at]), primitive, front, inner, float(a[at]), float(b[at]), scaled)
+            yield from _scan_front(_Scan(np.inf, primitive, front, kept.inner, 0.0, 0.0, scaled), shape, kept, sample)
+
+
+def _scan_front(kind: _Scan, shape: Array, starts: _Starts, sample: _Sample) -> Iterator[_Scan]:
+    """The best starts (S,) of one kind of formula, whose primitive has the values shape (S, n) there."""
+    one, variance = np.ones_like(sample.points), sample.variance
+    with np.errstate(all="ignore"):
+        factor = power(kind.front).value(sample.points) if kind.front else one
+        columns = shape * factor
+    other = factor if kind.scaled else one
+    errors = _two_column_errors(columns, other, sample) / variance
+    best = np.argsort(errors, kind="stable")[:3]
+    centred = np.flatnonzero(starts.shifts == 0.0)
+    if len(centred):
+        best = np.append(best, centred[np.argmin(errors[centred])])
+    if len(centred) and errors[best[-1]] < ZOOM_BELOW:
+        slope, error = _zoomed(kind.primitive, float(starts.slopes[best[-1]]), starts.u, (factor, other), sample)
+        yield replace(kind, error=error / variance, slope=slope)
+        best = best[:-1]
+    for at in best:
+        if np.isfinite(errors[at]):
+            slope, shift = float(starts.slopes[at]), float(starts.shifts[at])
+            yield replace(kind, error=float(errors[at]), slope=slope, shift=shift)
 
 
 def _zoomed(
-    primitive: Primitive, slope: float, u: Array, factor: Array, other: Array, values: Array, w: Array
+    primitive: Primitive, slope: float, u: Array, factors: tuple[Array, Array], sample: _Sample
 ) -> tuple[float, float]:
     """The best slope near a scan's start without a shift, by rounds of ever finer grids, and its mean square error."""
-    reached = np.inf
+    (factor, other), reached = factors, np.inf
     for reach in (0.25, 0.04, 0.006):
         trial = slope * (1.0 + np.linspace(-reach, reach, 13))
         with np.errstate(all="ignore"):
-            errors = _two_column_errors(primitive.value(trial[:, None] * u) * factor, other, values, w)
+            errors = _two_column_errors(primitive.value(trial[:, None] * u) * factor, other, sample)
         at = int(np.argmin(errors))
         slope, reached = float(trial[at]), float(errors[at])
     return slope, reached
 
 
-def _two_column_errors(columns: Array, other: Array, values: Array, w: Array) -> Array:
+def _two_column_errors(columns: Array, other: Array, sample: _Sample) -> Array:
     """Mean square error of values on [column, other] for every row of columns (S, n); infinite where undefined."""
+    values, w = sample.values, sample.weights
     with np.errstate(all="ignore"):
         size = np.max(np.abs(columns), axis=1, keepdims=True)
         columns = columns / size
