@@ -256,15 +256,17 @@ def _scan_front(kind: _Scan, shape: Array, starts: _Starts, sample: _Sample) -> 
         columns = shape * factor
     other = factor if kind.scaled else one
     errors = _two_column_errors(columns, other, sample) / variance
-    best = np.argsort(errors, kind="stable")[:3]
     centred = np.flatnonzero(starts.shifts == 0.0)
     if len(centred):
-        best = np.append(best, centred[np.argmin(errors[centred])])
-    if len(centred) and errors[best[-1]] < ZOOM_BELOW:
-        slope, error = _zoomed(kind.primitive, float(starts.slopes[best[-1]]), starts.u, (factor, other), sample)
-        yield replace(kind, error=error / variance, slope=slope)
-        best = best[:-1]
-    for at in best:
+        at = centred[np.argmin(errors[centred])]
+        slope, error = float(starts.slopes[at]), float(errors[at])
+        if error < ZOOM_BELOW:
+            slope, zoomed = _zoomed(kind.primitive, slope, starts.u, (factor, other), sample)
+            error = zoomed / variance
+        if np.isfinite(error):
+            yield replace(kind, error=error, slope=slope)
+    shifted = np.flatnonzero(starts.shifts != 0.0)
+    for at in shifted[np.argsort(errors[shifted], kind="stable")[:3]]:
         if np.isfinite(errors[at]):
             slope, shift = float(starts.slopes[at]), float(starts.shifts[at])
             yield replace(kind, error=float(errors[at]), slope=slope, shift=shift)
