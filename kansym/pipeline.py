@@ -38,6 +38,7 @@ SLACK = 1.2
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SHOWN_ROWS = 2000
 SEARCHED_ROWS = 4000
+BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just have failed to follow the law
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
 ORDINARY = (1e-3, 1e4)
@@ -174,7 +175,7 @@ class Problem:
     def goal(self) -> float:
         """RMS error over the spread at which the search may stop."""
         few = len(self.parts.train) < ENOUGH_TO_STOP
-        return EXACT if few or self.noise < 1e-4 else SLACK * self.noise
+        return SLACK * self.noise if not few and BELIEVED[0] < self.noise < BELIEVED[1] else EXACT
 
     def views(self) -> Iterator[Rows]:
         """The rows to search on: with the given weights, and with relative errors if the target spans decades."""

@@ -21,7 +21,7 @@ from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
 EXACT = 1e-9
-PLAIN = ("constant", "monomial", "linear")  # checks with so few constants that reaching the noise says enough
+PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
 SEARCH_ROWS = 400
 LARGEST_EXPONENT = 7.5
 
