@@ -14,7 +14,7 @@ from tests.benchmarks.runs import Problem, Record
 from tests.benchmarks.tables import Report
 
 RULE = (
-    "1,200 rows to fit, 400 to judge by, in raw columns scaled to [-1, 1]; NRMSE on the judging rows, and the error of the "
+    "1,200 rows to fit, 400 to judge by, in columns scaled to [-1, 1]; NRMSE on the judging rows, and the error of the "
     "gradient there (central differences of the law) over its root mean square; best of 4 members for the KANs"
 )
 KANS = ((4,), (3, 2))
