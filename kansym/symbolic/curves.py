@@ -24,8 +24,7 @@ FRONT_POWERS = tuple(Fraction(p) for p in ("0", "1", "-1", "2", "-2", "3", "1/2"
 INNER_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "1/2", "-2"))
 SLOPES = np.array([0.05, 0.15, 0.3, 0.6, 1.0, 1.5, 2.2, 3.1416, 4.5, 6.2832, 9.0, 12.6, 18.0, 25.0])
 ZOOM_BELOW = 0.3
-COST_PER_PART = 0.3
-COST_PER_NODE = 0.25
+PRICE = 0.25  # e-folds of the mean square error that a node of a curve must earn, when its errors are not noise
 BRIEF = 4  # winners kept from which on the search is meant to be thorough
 HOPELESS = 7.0  # e-folds of the error behind the best scan
 BRIEF_STEPS = 12
@@ -42,10 +41,9 @@ class CurveFit:
     error: float
     primitive: str
 
-    @property
-    def cost(self) -> float:
-        """Error and length in one number, the smaller the better."""
-        return float(np.log(self.error + 1e-14)) + COST_PER_NODE * self.expression.complexity
+    def cost(self, price: float) -> float:
+        """Error and length in one number, the smaller the better; price: e-folds of the error that a node must earn."""
+        return float(np.log(self.error + 1e-14)) + price * self.expression.complexity
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,10 @@ class _Scan:
     shift: float
     scaled: bool  # d multiplies z**p too
 
-    @property
-    def cost(self) -> float:
+    def cost(self, price: float) -> float:
         """Error and length in one number: among equally good scans, the shorter formula is refined."""
         extra = (self.shift != 0.0) + 1.5 * (self.front != 0) + (self.inner != 1) + 0.5 * self.scaled
-        return float(np.log(self.error + 1e-14)) + COST_PER_PART * (extra + self.primitive.complexity)
+        return float(np.log(self.error + 1e-14)) + price * (extra + self.primitive.complexity)
 
 
 def match_curve(
@@ -73,19 +70,21 @@ def match_curve(
     keep: int = 8,
     fronts: tuple[Fraction, ...] = (Fraction(0),),
     inners: tuple[Fraction, ...] = (Fraction(1),),
+    price: float = PRICE,
 ) -> list[CurveFit]:
     """Ranked one-variable formulas for points z (N,), t (N,): the best by error and length first.
 
     fronts, inners: the powers p and q that are tried. keep: how many scan winners are refined.
+    price: how much the logarithm of the error must fall for every node of a formula.
     """
     rows = Rows(z[:, None], t, weights)
     variance = _variance(t, weights)
     if not variance > 0:
         return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
     found = [*_power_fits(z, t, weights, library, variance), *_dictionary_fits(rows, library, variance)]
-    scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.cost)
-    found += _refined_fits(list(_varied(scans, keep)), rows, variance)
-    return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost)
+    scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.cost(price))
+    found += _refined_fits(list(_varied(scans, keep, price)), rows, variance, price)
+    return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost(price))
 
 
 def _variance(t: Array, weights: Array | None) -> float:
@@ -93,13 +92,13 @@ def _variance(t: Array, weights: Array | None) -> float:
     return float(np.mean(w * (t - np.average(t, weights=w)) ** 2))
 
 
-def _varied(scans: list[_Scan], keep: int) -> Iterator[_Scan]:
+def _varied(scans: list[_Scan], keep: int, price: float) -> Iterator[_Scan]:
     """The best scans overall, then the best of every primitive: a coarse grid of starts ranks a sharp law low."""
     for scan in scans[:keep]:
         yield scan
     seen: dict[str, int] = {}
     for scan in scans[keep:]:
-        if scan.cost > scans[0].cost + (HOPELESS if keep > BRIEF else 0.3 * HOPELESS):
+        if scan.cost(price) > scans[0].cost(price) + (HOPELESS if keep > BRIEF else 0.3 * HOPELESS):
             return
         seen[scan.primitive.name] = seen.get(scan.primitive.name, 0) + 1
         if seen[scan.primitive.name] <= (2 if keep > BRIEF else 1):
@@ -300,7 +299,7 @@ def _two_column_errors(columns: Array, other: Array, sample: _Sample) -> Array:
     return np.where(np.isfinite(error) & (determinant > 1e-10 * ss * oo), error, np.inf)
 
 
-def _refined_fits(scans: list[_Scan], rows: Rows, variance: float) -> list[CurveFit]:
+def _refined_fits(scans: list[_Scan], rows: Rows, variance: float, price: float) -> list[CurveFit]:
     """The scans' formulas refined briefly on few points, then the best of them on all points to the last digits."""
     z = rows.inputs[:, 0]
     thin = rows.take(
@@ -314,9 +313,7 @@ def _refined_fits(scans: list[_Scan], rows: Rows, variance: float) -> list[Curve
         full = _brief(options[0], thin)
         error = mean_square(full, thin) / variance
         if np.isfinite(error):
-            brief.append(
-                (float(np.log(error + 1e-14)) + COST_PER_PART * scan.primitive.complexity, scan, full, options[1])
-            )
+            brief.append((float(np.log(error + 1e-14)) + price * scan.primitive.complexity, scan, full, options[1]))
     brief.sort(key=lambda item: item[0])
     found = []
     for _, scan, full, short in brief[: max(POLISHED, len(scans) // 3)]:

@@ -12,7 +12,7 @@ from scipy.interpolate import BSpline
 
 from kansym.budget import Budget, Part
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, allowed, match_curve
+from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve
 from kansym.symbolic.dictionary import features
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, Link, usable
@@ -21,6 +21,8 @@ from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
 EXACT = 1e-9
+NATS_PER_NODE = 2.0
+DEAREST = 0.12
 PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
 SEARCH_ROWS = 400
 LARGEST_EXPONENT = 7.5
@@ -34,10 +36,9 @@ class Candidate:
     error: float
     origin: str
 
-    @property
-    def score(self) -> float:
-        """Error and length in one number, the smaller the better."""
-        return float(np.log(self.error + 1e-12)) + 0.12 * self.expression.complexity
+    def cost(self, price: float) -> float:
+        """Error and length in one number, the smaller the better; price: e-folds of the error that a node must earn."""
+        return float(np.log(self.error + 1e-12)) + price * self.expression.complexity
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
                 found.append(Candidate(expression, table.error(expression), origin))
         if budget.expired or settled(found, table.goal):
             break
-    return ranked(found)
+    return ranked(found, price_of(len(table.fit)))
 
 
 def settled(found: list[Candidate], goal: float) -> bool:
@@ -82,10 +83,15 @@ def settled(found: list[Candidate], goal: float) -> bool:
     return any(candidate.error <= (goal if candidate.origin.endswith(PLAIN) else EXACT) for candidate in found)
 
 
-def ranked(found: list[Candidate], keep: int = 24) -> list[Candidate]:
-    """Finite candidates, best score first."""
+def price_of(rows: int) -> float:
+    """How much the logarithm of the error must fall for every node, in a table of so many rows: about 2 nats in all."""
+    return min(DEAREST, NATS_PER_NODE / max(rows, 1))
+
+
+def ranked(found: list[Candidate], price: float, keep: int = 24) -> list[Candidate]:
+    """Finite candidates, the best by error and length first."""
     good = [candidate for candidate in found if np.isfinite(candidate.error)]
-    return sorted(good, key=lambda candidate: candidate.score)[:keep]
+    return sorted(good, key=lambda candidate: candidate.cost(price))[:keep]
 
 
 def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expression]]]:
@@ -227,15 +233,12 @@ def _trimmed(
 
 def one_variable(rows: Rows, library: Library) -> list[Expression]:
     """The best c z**p f(a z**q + b) + d, also under the links that a scan of the plain target would miss."""
-    found = [
-        fit.expression
-        for fit in match_curve(rows.inputs[:, 0], rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS)[
-            :24
-        ]
-    ]
+    z, price = rows.inputs[:, 0], min(PRICE, 2.0 * NATS_PER_NODE / len(rows))
+    plain = match_curve(z, rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS, price)
+    found = [fit.expression for fit in plain[:24]]
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
-            for fit in match_curve(rows.inputs[:, 0], target, _link_weights(link, rows), library, 4)[:4]:
+            for fit in match_curve(z, target, _link_weights(link, rows), library, 4, price=price)[:4]:
                 found.append(polish(link.inverse(fit.expression), rows, 60).expression)
     return found
 
@@ -264,7 +267,17 @@ def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
             ]
             tail = [Constant(subset.constant)] if abs(subset.constant) > 1e-9 * np.max(np.abs(target)) else []
             found.append(polish(link.inverse(add(*terms, *tail)), thin, 40).expression)
+        found += [polish(link.inverse(single), thin, 20).expression for single in _singles(expressions, values, target)]
         yield f"dictionary, {link.name}", found
+
+
+def _singles(expressions: list[Expression], values: Array, target: Array, keep: int = 4) -> list[Expression]:
+    """The best multiples of one feature alone, without a constant: under noise the shortest of many equals is right."""
+    with np.errstate(all="ignore"):
+        factors = (target @ values) / np.sum(values * values, axis=0)
+        errors = np.mean((values * factors - target[:, None]) ** 2, axis=0)
+    order = np.argsort(np.where(np.isfinite(errors), errors, np.inf), kind="stable")[:keep]
+    return [multiply(Constant(float(factors[i])), expressions[i]) for i in order]
 
 
 def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:

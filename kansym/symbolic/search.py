@@ -14,7 +14,7 @@ from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import Candidate, Table, monomials, ranked, settled, solve
+from kansym.symbolic.lowdim import Candidate, Table, monomials, price_of, ranked, settled, solve
 from kansym.symbolic.primitives import PRIMITIVES, Library
 
 Array = np.ndarray
@@ -87,7 +87,7 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     found = solve_cheaply(table, budget, library)
     if settled(found, table.goal):
-        return ranked(found)
+        return ranked(found, price_of(len(table.fit)))
     chain = (
         reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
     )
@@ -101,7 +101,7 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
             found.append(lifted(candidate, reduced, table))
         if budget.expired or settled(found, table.goal):
             break
-    return ranked(found)
+    return ranked(found, price_of(len(table.fit)))
 
 
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:

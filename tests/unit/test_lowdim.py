@@ -131,13 +131,13 @@ def test_the_best_comes_first_and_nothing_infinite_is_kept() -> None:
     rough = Candidate(X, 0.5, "a")
     sharp = Candidate(multiply(Constant(2.0), X), 1e-9, "b")
     broken = Candidate(call("log", X), np.inf, "c")
-    assert ranked([rough, broken, sharp]) == [sharp, rough]
+    assert ranked([rough, broken, sharp], 0.01) == [sharp, rough]
 
 
 def test_a_shorter_formula_of_equal_error_ranks_first() -> None:
     long = Candidate(add(X, Constant(1e-20)), 1e-3, "a")
     short = Candidate(X, 1e-3, "b")
-    assert ranked([long, short])[0] is short
+    assert ranked([long, short], 0.01)[0] is short
 
 
 def test_only_plain_laws_settle_the_search_by_reaching_the_noise() -> None:

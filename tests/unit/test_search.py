@@ -11,7 +11,7 @@ from kansym.structure import symmetry
 from kansym.structure.symmetry import Combination, Scaling
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Variable, call, multiply
-from kansym.symbolic.lowdim import EXACT, Candidate, Table
+from kansym.symbolic.lowdim import EXACT, Candidate, Table, price_of
 from kansym.symbolic.search import Reduced, describe, lifted, reduce_table, search
 
 Array = np.ndarray
@@ -54,7 +54,8 @@ def test_an_invented_law_is_found(law: Callable[..., Array], box: Box, most: int
 def test_candidates_are_ranked_and_their_errors_are_their_own() -> None:
     table = table_of(lambda a, b: a * b / (a + b), ((1, 4), (2, 7)), 120)
     found = search(table, Budget(30))
-    assert [candidate.score for candidate in found] == sorted(candidate.score for candidate in found)
+    costs = [candidate.cost(price_of(len(table.fit))) for candidate in found]
+    assert costs == sorted(costs)
     for candidate in found:
         if candidate.origin != "constant":
             assert candidate.error == table.error(candidate.expression)
