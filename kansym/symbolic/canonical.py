@@ -332,6 +332,8 @@ class _Rules:
             return self.call("exp", self.product((_ratio(exponent), base.argument)))
         if isinstance(base, Call) and base.name == "abs" and exponent.numerator % 2 == 0 and exponent.denominator % 2:
             return self.power(base.argument, exponent)
+        if isinstance(base, Call) and base.name == "planck" and exponent < 0:  # 1 / (1 / (exp u - 1))
+            return self.power(self.sum((self.call("exp", base.argument), MINUS)), -exponent)
         return Power(base, exponent)
 
     def _nested(self, base: Power, exponent: Fraction) -> Expression:

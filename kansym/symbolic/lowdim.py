@@ -14,6 +14,7 @@ from kansym.budget import Budget, Part
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve
 from kansym.symbolic.dictionary import features
+from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, Link, usable
 from kansym.symbolic.primitives import PRIMITIVES, Library
@@ -114,6 +115,7 @@ def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expressi
         yield "product", list(separable(table, library))
     for degree in ((3, 3), (4, 2), (4, 4)) if table.columns <= 2 else ():
         yield "rational", list(rationals(rows, *degree))
+    yield "rational", list(rough_rationals(rows))
 
 
 def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
@@ -287,7 +289,19 @@ def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:
             yield from _rational(_thinned(rows), target, link, above, below)
 
 
-def _rational(rows: Rows, target: Array, link: Link, above: int, below: int) -> Iterator[Expression]:
+def rough_rationals(rows: Rows) -> Iterator[Expression]:
+    """P / Q of low degrees under noise: the same linear start, then least squares, then needless constants dropped."""
+    thin = _thinned(rows, 600)
+    if rows.inputs.shape[1] > 3 or len(thin) < 60:
+        return
+    for above, below in ((1, 1), (2, 1), (1, 2)):
+        for expression in _rational(thin, thin.target, LINKS[0], above, below, clean=False):
+            yield tidy(expression, thin).expression
+
+
+def _rational(
+    rows: Rows, target: Array, link: Link, above: int, below: int, clean: bool = True
+) -> Iterator[Expression]:
     top, bottom = _terms(rows.inputs.shape[1], above), _terms(rows.inputs.shape[1], below)
     if len(top) + len(bottom) > len(rows) // 2:
         return
@@ -297,9 +311,9 @@ def _rational(rows: Rows, target: Array, link: Link, above: int, below: int) -> 
     matrix = np.column_stack(columns)
     norms = np.linalg.norm(matrix, axis=0)
     _, singular, right = np.linalg.svd(matrix / norms, full_matrices=False)
-    if singular[-1] > 1e-9 * singular[0]:
+    if clean and singular[-1] > 1e-9 * singular[0]:
         return
-    vector = _sparsest(right[singular < 1e-9 * singular[0]]) / norms
+    vector = (_sparsest(right[singular < 1e-9 * singular[0]]) if clean else right[-1]) / norms
     size = np.abs(vector * norms).max()
     raw = [0.0 if abs(v * n) < 1e-6 * size else float(v) for v, n in zip(vector, norms, strict=True)]
     factors = [1 / np.prod([scale[i] for i in term]) for term in (*top, *bottom)]
