@@ -11,7 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable, whole
+from kansym.symbolic.arithmetic import (
+    LARGEST_EXPONENT,
+    MINUS,
+    ONE,
+    ZERO,
+    added,
+    folded,
+    is_free,
+    is_zero,
+    multiplied,
+    normal,
+    raised,
+    rational,
+    small_ratio,
+    times,
+)
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
 from kansym.symbolic.labels import Exact
 from kansym.symbolic.notation import exact_value, height
 from kansym.symbolic.ordering import factor_key, term_key
@@ -20,11 +36,9 @@ from kansym.symbolic.primitives import CALLS
 MOST_NODES = 1000
 MOST_LEVELS = 100
 MOST_PASSES = 8
-LARGEST_EXPONENT = 1000
 ODD = frozenset({"sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "sign", "erf"})
 EVEN = frozenset({"cos", "cosh", "gaussian", "lorentzian", "sinc", "abs", "besselj0"})
 POSITIVE = frozenset({"exp", "cosh", "gaussian", "lorentzian", "sigmoid", "softplus"})
-ONE, MINUS, ZERO = whole(1), whole(-1), whole(0)
 
 
 def canonical(expression: Expression, positive: frozenset[int] = frozenset()) -> Expression:
@@ -44,62 +58,6 @@ def canonical(expression: Expression, positive: frozenset[int] = frozenset()) ->
             break
         expression = changed
     return expression
-
-
-# --- constants -----------------------------------------------------------------------------------------------------
-
-
-def _folded(value: float) -> Constant | None:
-    return Constant(value) if math.isfinite(value) and value != 0 else None
-
-
-def times(left: Constant, right: Constant) -> Constant | None:
-    """The product as one constant, exact if both are; None when it cannot be held."""
-    exact_left, exact_right = exact_value(left), exact_value(right)
-    if exact_left and exact_right:
-        product = exact_left.times(exact_right)
-        return product.constant() if product else None
-    if left == ONE or right == ONE:
-        return right if left == ONE else left
-    if _is_zero(left) or _is_zero(right):
-        return ZERO
-    if left.value == 0 or right.value == 0:
-        return Constant(0.0)
-    return _folded(left.value * right.value) if left.label is None or right.label is None else None
-
-
-def plus(left: Constant, right: Constant) -> Constant | None:
-    """The sum as one constant, exact if both are; None when two exact numbers have no common form."""
-    exact_left, exact_right = exact_value(left), exact_value(right)
-    if exact_left and exact_right:
-        total = exact_left.plus(exact_right)
-        return total.constant() if total else None
-    value = left.value + right.value
-    return Constant(value) if math.isfinite(value) and None in (left.label, right.label) else None
-
-
-def raised(base: Constant, exponent: Fraction) -> Constant | None:
-    """The real power as one constant; None when it is not real, or not exact though the base is."""
-    known = exact_value(base)
-    if known:
-        power = known.power(exponent)
-        return power.constant() if power else None
-    negative = base.value < 0
-    if base.label is not None or base.value == 0 or (negative and exponent.denominator % 2 == 0):
-        return None
-    try:
-        size = abs(base.value) ** float(exponent)
-    except OverflowError:
-        return None
-    return _folded(-size if negative and exponent.numerator % 2 else size)
-
-
-def _is_zero(constant: Constant) -> bool:
-    return constant.label is not None and constant.value == 0
-
-
-def _is_free(constant: Constant) -> bool:
-    return constant.label is None
 
 
 # --- products and sums taken apart ---------------------------------------------------------------------------------
@@ -150,7 +108,7 @@ def leading_is_negative(node: Expression) -> bool:
 
 
 def _all_free(node: Expression) -> bool:
-    return isinstance(node, Sum) and all(_is_free(split(term)[0]) for term in node.terms)
+    return isinstance(node, Sum) and all(is_free(split(term)[0]) for term in node.terms)
 
 
 # --- the rules -----------------------------------------------------------------------------------------------------
@@ -170,7 +128,7 @@ class _Rules:
             return self.power(below[0], node.exponent)
         if isinstance(node, Call):
             return self.call(node.name, below[0])
-        return _normal_constant(node) if isinstance(node, Constant) else node
+        return normal(node) if isinstance(node, Constant) else node
 
     # sums
 
@@ -195,7 +153,7 @@ class _Rules:
 
     def _log_scales(self, terms: list[Expression]) -> list[Expression]:
         """With a free constant in the sum, log(c1*u + c2) gives its scale to it: log(u + c)."""
-        if not any(isinstance(term, Constant) and _is_free(term) for term in terms):
+        if not any(isinstance(term, Constant) and is_free(term) for term in terms):
             return terms
         return [inner for term in terms for inner in self._log_scale(term)]
 
@@ -233,8 +191,8 @@ class _Rules:
                     coefficients.append(piece)
                 else:
                     rest.append(piece)
-        numbers = _multiplied(constants + coefficients)
-        if any(_is_zero(number) for number in numbers):
+        numbers = multiplied(constants + coefficients)
+        if any(is_zero(number) for number in numbers):
             return ZERO
         numbers, rest = self._normalised(numbers, rest)
         return self._assembled(numbers, sorted(rest, key=factor_key))
@@ -285,7 +243,7 @@ class _Rules:
         several = len(rest) > 1
         pulled: list[Expression] = []
         for factor in rest:
-            free = any(_is_free(number) for number in numbers)
+            free = any(is_free(number) for number in numbers)
             number, changed = None, factor
             if several and _all_free(factor):
                 number, changed = _without_leading(factor)
@@ -294,7 +252,7 @@ class _Rules:
             if number is None and _flippable(factor) and (free or (MINUS in numbers and several)):
                 number, changed = MINUS, _flipped(self, factor)
             if number is not None:
-                numbers = _multiplied([*numbers, number])
+                numbers = multiplied([*numbers, number])
             pulled.extend(factor for factor in factors_of(changed) if factor != ONE)
         return numbers, pulled
 
@@ -303,7 +261,7 @@ class _Rules:
         inside, rest = split(factor.base)
         if inside == ONE or inside.value <= 0:
             return None, factor
-        value = _folded(inside.value ** float(factor.exponent))
+        value = folded(inside.value ** float(factor.exponent))
         return (None, factor) if value is None else (value, self.power(rest, factor.exponent))
 
     def _assembled(self, numbers: list[Constant], rest: list[Expression]) -> Expression:
@@ -329,7 +287,7 @@ class _Rules:
         if isinstance(base, Sum):
             return self._power_of_sum(base, exponent)
         if isinstance(base, Call) and base.name == "exp":
-            return self.call("exp", self.product((_ratio(exponent), base.argument)))
+            return self.call("exp", self.product((rational(exponent), base.argument)))
         if isinstance(base, Call) and base.name == "abs" and exponent.numerator % 2 == 0 and exponent.denominator % 2:
             return self.power(base.argument, exponent)
         if isinstance(base, Call) and base.name == "planck" and exponent < 0:  # 1 / (1 / (exp u - 1))
@@ -425,8 +383,8 @@ class _Rules:
         inside: list[Expression] = []
         for term in terms_of(argument):
             coefficient, rest = split(term)
-            power = _exact_ratio(coefficient)
-            value = _known_value("exp", term) if isinstance(term, Constant) and _is_free(term) else None
+            power = small_ratio(coefficient)
+            value = _known_value("exp", term) if isinstance(term, Constant) and is_free(term) else None
             if isinstance(rest, Call) and rest.name == "log" and power is not None:
                 outside.append(self.power(rest.argument, power))
             elif value is not None:
@@ -440,14 +398,14 @@ class _Rules:
 
     def _logarithm(self, argument: Expression) -> Expression:
         coefficient, rest = split(argument)
-        if _is_free(coefficient) and rest != ONE and coefficient.value != 0:
+        if is_free(coefficient) and rest != ONE and coefficient.value != 0:
             sign = MINUS if coefficient.value < 0 else ONE
             value = Constant(math.log(abs(coefficient.value)))
             return self.sum((self.call("log", self.product((sign, rest))), value))
         if isinstance(argument, Call) and argument.name == "exp":
             return argument.argument
         if isinstance(argument, Power) and (argument.exponent.numerator % 2 or self.is_positive(argument.base)):
-            return self.product((_ratio(argument.exponent), self.call("log", argument.base)))
+            return self.product((rational(argument.exponent), self.call("log", argument.base)))
         if isinstance(argument, Product):
             return self._logarithm_of_product(argument)
         return Call("log", argument)
@@ -491,26 +449,6 @@ class _Rules:
         return isinstance(node, Call) and (node.name in POSITIVE or node.name == "abs")
 
 
-def _normal_constant(constant: Constant) -> Constant:
-    known = exact_value(constant)
-    return known.constant() if known else constant
-
-
-def _ratio(value: Fraction) -> Constant:
-    return Exact(value).constant()
-
-
-def _exact_ratio(constant: Constant) -> Fraction | None:
-    known = exact_value(constant)
-    usable = (
-        known
-        and known.irrational == (0, 0, 1)
-        and abs(known.ratio) <= LARGEST_EXPONENT
-        and known.ratio.denominator <= 1000
-    )
-    return known.ratio if known and usable else None
-
-
 def _is_exp(node: Expression) -> bool:
     return isinstance(node, Call) and node.name == "exp"
 
@@ -524,30 +462,9 @@ def _collected(terms: Sequence[Expression]) -> Expression:
     found: dict[Expression, list[Constant]] = {}
     for term in terms:
         coefficient, rest = split(term)
-        found[rest] = _added([*found.get(rest, []), coefficient])
-    kept = [scaled(number, rest) for rest, numbers in found.items() for number in numbers if not _is_zero(number)]
+        found[rest] = added([*found.get(rest, []), coefficient])
+    kept = [scaled(number, rest) for rest, numbers in found.items() for number in numbers if not is_zero(number)]
     return sum_of(sorted(kept, key=term_key))
-
-
-def _merged(constants: Sequence[Constant], merge) -> list[Constant]:
-    kept: list[Constant] = []
-    for constant in constants:
-        for place, other in enumerate(kept):
-            one = merge(other, constant)
-            if one is not None:
-                kept[place] = one
-                break
-        else:
-            kept.append(constant)
-    return kept
-
-
-def _added(constants: Sequence[Constant]) -> list[Constant]:
-    return _merged(sorted(constants, key=_is_free, reverse=True), plus)
-
-
-def _multiplied(constants: Sequence[Constant]) -> list[Constant]:
-    return _merged(sorted(constants, key=_is_free, reverse=True), times)
 
 
 def _in_order(node: Expression) -> Expression:
@@ -556,7 +473,7 @@ def _in_order(node: Expression) -> Expression:
 
 def _absorbs(number: Constant, rest: Sum) -> bool:
     """Whether a number times a sum is better written as a sum: all coefficients but one at most are free anyway."""
-    return number == MINUS or sum(not _is_free(split(term)[0]) for term in rest.terms) <= 1
+    return number == MINUS or sum(not is_free(split(term)[0]) for term in rest.terms) <= 1
 
 
 def _without_leading(node: Expression) -> tuple[Constant | None, Expression]:
