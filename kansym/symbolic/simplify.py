@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from kansym.symbolic.serial import expression_from_json, expression_to_json
 POINTS = 1000
 MOST_COLUMNS = 100_000
 TOLERANCE = 1e-9
+WORTH_AN_ASSUMPTION = 5  # nodes that a form must save which only holds where some columns are positive
 _SCRIPT = "from kansym.symbolic.simplify import serve; serve()"
 
 
@@ -31,16 +33,23 @@ def simplify_in_child(
         Without points, 1,000 random ones of several sizes, and nothing is assumed of any column.
     """
     positive = [] if points is None else [i for i in range(_columns(expression)) if np.all(points[:, i] > 0)]
-    answer = _asked(json.dumps({"tree": expression_to_json(expression), "positive": positive}), seconds)
+    question = {"tree": expression_to_json(expression), "positive": positive}
+    answer = _asked(json.dumps(question), seconds)
     if answer is None:
         return None
     try:
-        forms = [expression_from_json(tree, _columns(expression)) for tree in json.loads(answer)]
+        groups = [[expression_from_json(tree, _columns(expression)) for tree in trees] for trees in json.loads(answer)]
     except (KansymError, ValueError):
         return None
-    forms += [signed for form in forms for signed in _without_absolute(form)]
-    shorter = [form for form in forms if form.complexity < expression.complexity]
-    good = (form for form in sorted(shorter, key=lambda form: form.complexity) if same_values(expression, form, points))
+    always, when_positive = groups
+    when_positive = [*when_positive, *(signed for form in when_positive for signed in _without_absolute(form))]
+    plain = _shortest([form for form in always if form.complexity < expression.complexity], expression, points)
+    limit = (plain or expression).complexity - WORTH_AN_ASSUMPTION
+    return _shortest([form for form in when_positive if form.complexity <= limit], expression, points) or plain
+
+
+def _shortest(forms: list[Expression], expression: Expression, points: np.ndarray | None) -> Expression | None:
+    good = (form for form in sorted(forms, key=lambda form: form.complexity) if same_values(expression, form, points))
     return next(good, None)
 
 
@@ -76,12 +85,27 @@ def serve() -> None:
     names = [f"x{number}" for number in range(_columns(expression))]
     plain = [sympy.Symbol(name) for name in names]
     known = {plain[i]: sympy.Symbol(names[i], positive=True) for i in question["positive"]}
-    simple = sympy.simplify(to_sympy(expression, names).subs(known))
-    # The last form ignores the signs of what stands under roots: the parent checks every form by its values.
-    opened = sympy.powdenest(sympy.expand_power_base(simple, force=True), force=True)
-    forms = [simple, sympy.factor(simple, deep=True), sympy.expand_mul(simple), opened]
+    formula = to_sympy(expression, names)
+    assumed = formula.subs(known)
+    groups = [_forms(formula), [*_forms(assumed), _opened(assumed)]]
     back = {symbol: name for name, symbol in known.items()}
-    sys.stdout.write(json.dumps([expression_to_json(from_sympy(form.subs(back), names)) for form in forms]))
+    trees = [[expression_to_json(from_sympy(form.subs(back), names)) for form in forms] for forms in groups]
+    sys.stdout.write(json.dumps(trees))
+
+
+def _forms(formula: Any) -> list[Any]:
+    """Ways to write a sympy expression that hold for all numbers its symbols may be."""
+    import sympy
+
+    simple = sympy.simplify(formula)
+    return [simple, sympy.factor(simple, deep=True), sympy.expand_mul(simple)]
+
+
+def _opened(formula: Any) -> Any:
+    """The expression with roots of products and powers taken apart without a look at signs."""
+    import sympy
+
+    return sympy.powdenest(sympy.expand_power_base(sympy.simplify(formula), force=True), force=True)
 
 
 def _asked(question: str, seconds: float) -> str | None:
