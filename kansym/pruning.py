@@ -11,7 +11,7 @@ from torch import Tensor
 from kansym.errors import TrainingError
 from kansym.events import Event, Progress, ignore
 from kansym.graph import EdgeId, Graph, edge_scores, graph_of, slot_of, sub_of
-from kansym.nn import KAN
+from kansym.nn import KAN, KANLayer
 from kansym.training import TrainConfig, train
 from kansym.training.objective import Rows
 from kansym.training.trainer import BudgetLike, make_rows, split_rows
@@ -201,18 +201,15 @@ def remove(model: KAN, edges: Sequence[EdgeId], x: Tensor) -> KAN | None:
     for layer, old, mean in zip(smaller.stack, model.stack, means, strict=True):
         lost = (mean * (old.mask & ~layer.mask)).sum(1)[0]  # (O,)
         for output in range(layer.outputs):
-            _shift(layer.coefficients, layer.spline_scale, layer.mask[0, :, output], output, lost[output])
+            _shift(layer, output, float(lost[output]))
     return smaller
 
 
-def _shift(coefficients: Tensor, scale: Tensor | None, kept: Tensor, output: int, amount: Tensor) -> None:
-    """Add a constant to the first edge kept into an output; the functions of a B-spline basis add up to one."""
-    sources = kept.nonzero().flatten().tolist()
-    if not sources or not bool(amount != 0):
-        return
-    with torch.no_grad():
-        factor = 1.0 if scale is None else float(scale[0, sources[0], output]) or 1.0
-        coefficients[0, sources[0], output] += amount / factor
+def _shift(layer: KANLayer, output: int, amount: float) -> None:
+    """Add a constant to the first edge kept into an output."""
+    sources = layer.mask[0, :, output].nonzero().flatten().tolist()
+    if sources and amount != 0:
+        layer.add_constant(0, sources[0], output, amount)
 
 
 def _close(model: KAN, masks: Sequence[Tensor]) -> list[Tensor] | None:

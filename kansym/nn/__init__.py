@@ -1,15 +1,21 @@
 """The network: layers of learnable edges, and populations of networks."""
 
 from kansym.nn.kan import KAN, EdgeSamples, KANOptions, LayerSamples, Width
-from kansym.nn.layer import BASE_ACTIVATIONS, KANLayer, LayerOptions
+from kansym.nn.layer import KANLayer
+from kansym.nn.normalisation import NORMALISATIONS
+from kansym.nn.options import BASE_ACTIVATIONS, LayerOptions
+from kansym.nn.paths import PATHS, choose
 
 __all__ = [
     "BASE_ACTIVATIONS",
     "KAN",
+    "NORMALISATIONS",
+    "PATHS",
     "EdgeSamples",
     "KANLayer",
     "KANOptions",
     "LayerOptions",
     "LayerSamples",
     "Width",
+    "choose",
 ]

@@ -38,7 +38,7 @@ class KANOptions:
     Args:
         layer: how the edges of every layer are made.
         arity: how many sums a product node multiplies, >= 2.
-        dtype: "float64" or "float32".
+        dtype: "float64", "float32" or "bfloat16".
     """
 
     layer: LayerOptions = field(default_factory=LayerOptions)
@@ -199,7 +199,7 @@ class KAN(nn.Module):
         with torch.no_grad():
             hidden, layers = self.expand(x), []
             for index, layer in enumerate(self.stack):
-                layers.append(layer.with_basis(layer.basis.adapt(hidden.mT, blend)))
+                layers.append(layer.with_basis(layer.basis.adapt(layer.normalise(hidden).mT, blend)))
                 hidden = self.combine(layers[-1](hidden), index)
         return self.with_layers(layers)
 
@@ -316,9 +316,8 @@ def through_nodes(model: KAN, traces: Sequence[Trace], index: int, delta: Tensor
 def through_edges(layer: KANLayer, step: Trace, delta: Tensor) -> Tensor:
     """Pull a derivative with respect to a layer's sums (E, N, S) or (E, N, R, S) back to its inputs."""
     slopes = per_edge(layer.features(step.inputs, 1), step.weights)  # (E, N, I, S)
-    if delta.dim() == 3:
-        return (slopes @ delta.unsqueeze(-1)).squeeze(-1)
-    return delta @ slopes.mT
+    pulled = (slopes @ delta.unsqueeze(-1)).squeeze(-1) if delta.dim() == 3 else delta @ slopes.mT
+    return layer.pull(step.inputs, pulled)
 
 
 def _back_to_inputs(model: KAN, traces: Sequence[Trace], delta: Tensor) -> list[Tensor]:
@@ -350,16 +349,23 @@ def _layer_from(layer: KANLayer, prefix: str, tensors: Mapping[str, Tensor]) -> 
     expected = set(layer.state_dict())
     if set(found) != expected:
         raise ValueError(f"model tensors of {prefix!r} are {sorted(found)}, expected {sorted(expected)}")
-    filled = layer.with_tensors(found["grid"], found["coefficients"])
     for name in expected:
-        _check_shape(filled, layer, name, found[name])
+        _check_tensor(name, found[name], layer.state_dict()[name].shape)
+    filled = layer.with_stored(found["grid"], found["weight"])
+    if filled.basis.size != filled.basis_size:
+        raise ValueError(f"model tensors {prefix + 'grid'!r} and {prefix + 'weight'!r} do not fit each other")
     filled.load_state_dict(found)
     return filled
 
 
-def _check_shape(filled: KANLayer, layer: KANLayer, name: str, tensor: Tensor) -> None:
-    wanted, fixed = filled.state_dict()[name].shape, layer.state_dict()[name].shape
-    if tensor.shape != wanted or tensor.shape[:2] != fixed[:2] or tensor.dim() != len(fixed):
-        raise ValueError(f"model tensor {name!r} has shape {tuple(tensor.shape)}, expected one like {tuple(fixed)}")
+def _check_tensor(name: str, tensor: Tensor, expected: torch.Size) -> None:
+    """Refuse a tensor of another shape; a refined grid may be longer, and so may the weights that go with it."""
+    free = {"grid": 2, "weight": 2}.get(name)
+    fits = tensor.dim() == len(expected) and all(
+        axis == free or length == wanted
+        for axis, (length, wanted) in enumerate(zip(tensor.shape, expected, strict=True))
+    )
+    if not fits:
+        raise ValueError(f"model tensor {name!r} has shape {tuple(tensor.shape)}, expected one like {tuple(expected)}")
     if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
         raise ValueError(f"model tensor {name!r} holds numbers that are not finite")
