@@ -27,7 +27,12 @@ PICTURE_ROWS = 400
 SMALL, FEWEST_ROWS = 30, 6
 HELD_OUT = 0.2
 WEIGHT_L1 = 1e-5
+NARROW_L1 = 1e-6  # the smallest network of all has little to make sparse
 EFFORT = {"fast": 1, "default": 2, "thorough": 6}
+EDGE_COST = 0.3  # gain of the logarithm of the loss that one more edge must bring
+MARGIN, MOST_CONTENDERS = 6.0, 2  # how far behind the best score, and how many, networks are pruned for comparison
+LOSS_FLOOR = 1e-12  # mean square over the variance below which networks are equally good
+GOOD_SLOPES = 0.1  # the same at which slopes may show a direction
 GOOD_PICTURE = 1e-3  # mean square over the variance at which a network is a fair picture of a known law
 
 
@@ -70,9 +75,9 @@ def shapes(task: Task) -> list[Shape]:
         return [single] if known or task.small else [single, Shape((2,), 3 * effort, 90)]
     if known:
         return [Shape((1,), 3, 30), Shape((3,), 3, 45)]
-    first = Shape((1,), 5 * effort, 80)
-    wider = [Shape(((1, 1),), 3 * effort, 90), Shape((3,), 3 * effort, 90)]
-    deeper = [Shape((2, 1), 3 * effort, 120), Shape((5,), 3 * effort, 120)] if config.preset == "thorough" else []
+    first = Shape((1,), 20 * effort, 80)
+    wider = [Shape(((1, 1),), 6 * effort, 90), Shape((3,), 6 * effort, 90)]
+    deeper = [Shape((2, 1), 6 * effort, 120), Shape((5,), 6 * effort, 120)] if config.preset == "thorough" else []
     return [first, *wider, *deeper]
 
 
@@ -125,14 +130,15 @@ def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network 
     if len(task.train) < FEWEST_ROWS or budget.expired:
         return None
     scaled = _Scaled.of(task)
-    best = None
+    found = []
     for shape in shapes(task):
-        outcome = _trained(shape, scaled, task, budget, listen)
-        if best is None or _score(outcome) < _score(best):
-            best = outcome
-        if budget.expired or (task.known and best.losses[best.best][1] < GOOD_PICTURE):
+        found.append(_trained(shape, scaled, task, budget, listen))
+        if budget.expired or (task.known and _loss(found[-1]) < GOOD_PICTURE):
             break
-    return None if best is None else _pruned(best, scaled, task, budget, listen)
+    found += [_narrowed(outcome, scaled, task, listen) for outcome in found if _may_be_narrow(outcome, task, budget)]
+    contenders = _contenders(found)
+    sparse = [_sparse(outcome, scaled, task, budget, listen) for outcome in contenders]
+    return _matched(min(sparse, key=lambda each: each.score), scaled, task, listen)
 
 
 @dataclass(frozen=True)
@@ -167,21 +173,58 @@ def _input_scaler(inputs: Array) -> Scaler:
     return Scaler(0.5 * low + 0.5 * high, np.maximum(0.5 * high - 0.5 * low, np.finfo(float).tiny))
 
 
+def _loss(outcome: Any) -> float:
+    return outcome.losses[outcome.best][1]
+
+
+def score(loss: float, edges: int) -> float:
+    """Validation loss (mean square over the variance), with less credit for larger networks; less is better."""
+    return float(np.log(loss + LOSS_FLOOR)) + EDGE_COST * edges
+
+
 def _score(outcome: Any) -> float:
-    """Validation loss, with a little less credit for larger networks."""
-    edges = int(outcome.model.active_edges()[outcome.best])
-    return float(np.log(outcome.losses[outcome.best][1] + 1e-12)) + 0.1 * edges
+    return score(_loss(outcome), int(outcome.model.active_edges()[outcome.best]))
+
+
+def _may_be_narrow(outcome: Any, task: Task, budget: Budget | Part) -> bool:
+    """Whether a network's slopes are good enough to begin a smaller one from them."""
+    inputs = outcome.model.widths[0].nodes
+    asked = inputs >= 2 and not task.small and not task.known and task.config.width is None
+    return asked and not budget.expired and _loss(outcome) < GOOD_SLOPES
+
+
+def _narrowed(outcome: Any, scaled: _Scaled, task: Task, listen: Listener) -> Any:
+    """Train one hidden sum, begun along the direction in which a network's slopes vary least.
+
+    A law f(g(x) + h(y) + ...) needs no more, and from noise a network that small often ends in a local minimum.
+    """
+    from kansym.nn import KAN
+    from kansym.training import TrainConfig, train
+    from kansym.training.objective import Rows as TrainingRows
+    from kansym.training.starts import start_from_slopes
+
+    rows, config = TrainingRows(scaled.x, scaled.y, scaled.x.new_ones(len(scaled.x))), task.config
+    first = KAN([scaled.x.shape[1], 1, 1], 1, config.seed, _options(task, config.grid or 10)).to(scaled.x.device)
+    start = start_from_slopes(first, rows, outcome.model.gradient(scaled.x)[outcome.best])
+    settings = TrainConfig(
+        steps=60,
+        l1=NARROW_L1,
+        refine=() if config.grid else (20,),
+        seed=config.seed,
+        validation=HELD_OUT,
+        noise_floor=1e-10,
+    )
+    return train(start, scaled.x, scaled.y, scaled.weights, settings, None, listen)
 
 
 def _trained(shape: Shape, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
-    from kansym.nn import KAN, KANOptions, LayerOptions
+    from kansym.nn import KAN
     from kansym.training import TrainConfig, train
 
     rows, config = len(scaled.x), task.config
     intervals = config.grid or (max(1, min(10, rows // 3)) if scaled.x.shape[1] == 1 else max(1, min(6, rows // 8)))
-    layer = LayerOptions(intervals=intervals, basis=config.basis, base="none" if task.small else "silu")
     widths = [scaled.x.shape[1], *shape.hidden, 1]
-    model = KAN(widths, shape.members, config.seed, KANOptions(layer=layer)).to(scaled.x.device)
+    model = KAN(widths, shape.members, config.seed, _options(task, intervals)).to(scaled.x.device)
     settings = TrainConfig(
         steps=shape.steps,
         l1=WEIGHT_L1,
@@ -194,17 +237,53 @@ def _trained(shape: Shape, scaled: _Scaled, task: Task, budget: Budget | Part, l
     return train(model, scaled.x, scaled.y, scaled.weights, settings, budget, listen)
 
 
-def _pruned(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Network:
-    model = outcome.model.member(outcome.best)
-    names = (task.input_names, task.target_name)
-    before = after = _graph(model, scaled.x, names)
-    steps: list[dict[str, Any]] = []
-    if not task.small and not budget.expired:
-        report = _prune(model, scaled, task, budget, listen)
-        model, before, after = report.model, report.graph_before, report.graph_after
-        steps = [{"stage": "prune", "edges": edges, "validation": loss} for edges, loss in report.steps]
-    listen(Progress("match", None, outcome.losses[outcome.best][1], len(after.active()), None))
-    matched = match_edges(after, scaled.inputs, task.library, brief=task.known)
+def _options(task: Task, intervals: int) -> Any:
+    from kansym.nn import KANOptions, LayerOptions
+
+    base = "none" if task.small else "silu"
+    return KANOptions(layer=LayerOptions(intervals=intervals, basis=task.config.basis, base=base))
+
+
+@dataclass(frozen=True)
+class _Sparse:
+    """A network after pruning, with what it was before."""
+
+    model: Any
+    before: Graph
+    after: Graph
+    history: tuple[dict[str, Any], ...]
+    loss: float
+
+    @property
+    def score(self) -> float:
+        return score(self.loss, len(self.after.active()))
+
+
+def _contenders(found: list[Any]) -> list[Any]:
+    """The best network of each shape, the best of them first: which one prunes best is only known after pruning."""
+    best: dict[Any, Any] = {}
+    for outcome in sorted(found, key=_score):
+        best.setdefault(outcome.model.widths, outcome)
+    leader, *others = best.values()
+    near = [outcome for outcome in others if _score(outcome) < _score(leader) + MARGIN]
+    return [leader, *near[: MOST_CONTENDERS - 1]]
+
+
+def _sparse(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> _Sparse:
+    model, names = outcome.model.member(outcome.best), (task.input_names, task.target_name)
+    if task.small or budget.expired:
+        graph = _graph(model, scaled.x, names)
+        return _Sparse(model, graph, graph, tuple(_training_rows(outcome, len(graph.active()))), _loss(outcome))
+    report = _prune(model, scaled, task, budget, listen)
+    rounds = [{"stage": "prune", "edges": edges, "validation": loss} for edges, loss in report.steps]
+    history = (*_training_rows(outcome, len(report.graph_before.active())), *rounds)
+    return _Sparse(report.model, report.graph_before, report.graph_after, history, report.loss_after)
+
+
+def _matched(sparse: _Sparse, scaled: _Scaled, task: Task, listen: Listener) -> Network:
+    model = sparse.model
+    listen(Progress("match", None, sparse.loss, len(sparse.after.active()), None))
+    matched = match_edges(sparse.after, scaled.inputs, task.library, brief=task.known)
     parts = {"train": task.train, "validation": task.validation}
     errors = {name: _network_errors(model, rows, scaled) for name, rows in parts.items() if len(rows)}
     tensors = {name: tensor.detach().cpu().numpy().copy() for name, tensor in model.tensors().items()}
@@ -215,8 +294,8 @@ def _pruned(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, li
         "target_shift": scaled.target.shift.tolist(),
         "target_scale": scaled.target.scale.tolist(),
     }
-    history = (*_training_rows(outcome, len(before.active())), *steps)
-    return Network(before, matched.graph, structure, tensors, errors, history, matched, scaled.inputs, scaled.target)
+    scalers = scaled.inputs, scaled.target
+    return Network(sparse.before, matched.graph, structure, tensors, errors, sparse.history, matched, *scalers)
 
 
 def _prune(model: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from kansym.bases.base import Basis
+from kansym.bases.breaks import adapted_breaks, even_breaks, finer_breaks, with_outer
+from kansym.bases.taps import even_piece, row_entries, searched_piece, spread
 
-# Ties in the data would put two knots in one place; this share of even spacing keeps every piece open.
-LEAST_EVEN = 0.02
 
-
+@final
 @dataclass(frozen=True, eq=False)
 class BSpline(Basis):
     """The B-spline basis: `grid` holds the knots t_0 < ... < t_(G+2k), the domain is [t_k, t_(G+k)], B = G + k.
@@ -27,17 +27,12 @@ class BSpline(Basis):
 
     @classmethod
     def create(cls, low: Tensor, high: Tensor, intervals: int, degree: int = 3) -> Self:
-        steps = torch.arange(-degree, intervals + degree + 1, dtype=low.dtype, device=low.device) / intervals
-        return cls(low.unsqueeze(-1) + (high - low).unsqueeze(-1) * steps, degree)
+        return cls(even_breaks(low, high, intervals, degree), degree, True)
 
     @classmethod
-    def from_breaks(cls, breaks: Tensor, degree: int = 3) -> Self:
+    def from_breaks(cls, breaks: Tensor, degree: int = 3, even: bool = False) -> Self:
         """Return the basis with the given increasing break points (..., G+1); outer knots are evenly spaced."""
-        steps = torch.arange(1, degree + 1, dtype=breaks.dtype, device=breaks.device)
-        width = (breaks[..., -1:] - breaks[..., :1]) / (breaks.shape[-1] - 1)
-        return cls(
-            torch.cat([breaks[..., :1] - width * steps.flip(0), breaks, breaks[..., -1:] + width * steps], -1), degree
-        )
+        return cls(with_outer(breaks, degree), degree, even)
 
     @property
     def size(self) -> int:
@@ -56,106 +51,142 @@ class BSpline(Basis):
         """The knots inside the domain, both ends included: (..., G+1)."""
         return self.grid[..., self.degree : self.size + 1]
 
-    def derivative(self, x: Tensor, order: int = 1) -> Tensor:
-        low, high = self.domain
-        inside = torch.minimum(torch.maximum(x, low), high)
-        values = _dense(self.grid, self.degree, inside, order)
-        if order > 1:
-            return values * ((x >= low) & (x <= high)).unsqueeze(-1)
-        return values if order == 1 else self._extend(values, x, inside)
+    def constant(self) -> Tensor:
+        return torch.ones_like(self.grid[..., : self.size])  # B-splines add up to one
 
-    def _extend(self, values: Tensor, x: Tensor, inside: Tensor) -> Tensor:
-        """Add slope times the distance beyond the domain, where there is any."""
-        beyond = x - inside
-        if not bool((beyond.detach() != 0).any()):
-            return values
-        return values + beyond.unsqueeze(-1) * _dense(self.grid, self.degree, inside, 1)
+    def _derivative(self, x: Tensor, order: int) -> Tensor:
+        first, taps = self.taps(x, order)
+        return spread(taps, first, self.size)
+
+    def taps(self, x: Tensor, order: int = 0) -> tuple[Tensor, Tensor]:
+        """Return the functions that are not zero at each point.
+
+        Args:
+            x: (...), in the dtype of the grid.
+            order: of the derivative, >= 0.
+
+        Returns:
+            The index of the first of them (...) int64, and the `order`-th derivatives of the k+1 (k+1, ...).
+        """
+        first, taps = (self._even_taps if self.even else self._searched_taps)(x, order)
+        stacked = torch.stack(taps)
+        if order < 2:
+            return first, stacked
+        low, high = self.domain
+        return first, stacked * ((x >= low) & (x <= high))
+
+    def _even_taps(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
+        low, high = self.domain
+        per_width = self.intervals / (high - low)
+        steps = (x - low) * per_width  # distance from the low end in pieces
+        inside = steps.clamp(0, self.intervals)
+        piece = even_piece(steps, self.intervals)
+        place = inside - piece  # 0 ... 1 within the piece
+        points = _along_tangent(place, steps - inside, self.degree)
+        if self.degree == 3 and order == 0:
+            return piece, _even_cubic(place, points[-1])
+        near = [float(knot) for knot in range(1 - self.degree, self.degree + 1)]
+        taps = _triangle(near, points, self.degree, order)
+        return piece, [tap * per_width**order for tap in taps] if order else taps
+
+    def _searched_taps(self, x: Tensor, order: int) -> tuple[Tensor, list[Tensor]]:
+        low, high = self.domain
+        inside = x.clamp(low, high)
+        piece = searched_piece(self.breaks, inside)
+        points = _along_tangent(inside, x - inside, self.degree)
+        return piece, _triangle(self._near(piece), points, self.degree, order)
+
+    def _near(self, piece: Tensor) -> Sequence[Tensor]:
+        """Return the knots t_(j-k+1) ... t_(j+k) around the piece [t_j, t_(j+1)) of each point, 2k tensors (...)."""
+        window = torch.arange(1, 2 * self.degree + 1, device=piece.device).view(-1, *[1] * piece.dim())
+        return row_entries(self.grid, piece + window).unbind(0) if self.degree else ()
 
     def refine(self, intervals: int) -> Self:
         """Return the basis after halving the widest pieces until there are `intervals`; all old knots stay.
 
+        An even grid is cut evenly where `intervals` is a multiple of what there is.
+
         Raises:
             ValueError: when fewer pieces are asked for than there are.
         """
-        if intervals < self.intervals:
-            raise ValueError(
-                f"cannot refine {self.intervals} grid intervals to {intervals}: ask for at least {self.intervals}"
-            )
-        breaks = self.breaks
-        while breaks.shape[-1] - 1 < intervals:
-            breaks = _halve_widest(breaks, min(intervals - breaks.shape[-1] + 1, breaks.shape[-1] - 1))
-        return self.from_breaks(breaks, self.degree)
+        self._check_finer(intervals)
+        breaks, even = finer_breaks(self.breaks, intervals, self.even)
+        return self.from_breaks(breaks, self.degree, even)
 
     def adapt(self, samples: Tensor, blend: float = 0.5) -> Self:
-        blend = max(blend, LEAST_EVEN)
-        ordered = samples.sort(-1).values
-        low, high = _padded_range(ordered[..., 0], ordered[..., -1])
-        steps = torch.linspace(0, 1, self.intervals + 1, dtype=samples.dtype, device=samples.device)
-        even = low.unsqueeze(-1) + (high - low).unsqueeze(-1) * steps
-        positions = (steps * (samples.shape[-1] - 1)).round().long()
-        quantiles = torch.cat([low.unsqueeze(-1), ordered[..., positions[1:-1]], high.unsqueeze(-1)], -1)
-        return self.from_breaks(blend * even + (1 - blend) * quantiles, self.degree)
+        return self.from_breaks(adapted_breaks(samples, self.intervals, blend), self.degree, blend >= 1)
+
+    def _embedding(self, finer: Self) -> Tensor | None:
+        """Insert knots: a coefficient on the finer grid is the old spline's polar form at that function's knots.
+
+        Source: L. Ramshaw, Blossoms are polar forms, Computer Aided Geometric Design 6, 1989.
+        """
+        kept = (self.breaks.unsqueeze(-1) == finer.breaks.unsqueeze(-2)).any(-1)
+        if self.degree != finer.degree or not bool(kept.all()):
+            return None
+        middle = torch.arange(finer.size, device=self.grid.device) + self.degree // 2
+        middle = middle.clamp(self.degree, finer.size - 1)  # a piece of the domain on which the function is not zero
+        old = self.per_point()
+        piece = searched_piece(old.breaks, 0.5 * (finer.grid[..., middle] + finer.grid[..., middle + 1]))
+        knots = [finer.grid[..., 1 + level : 1 + level + finer.size] for level in range(self.degree)]
+        taps = _triangle(old._near(piece), [torch.zeros_like(piece, dtype=self.grid.dtype), *knots], self.degree, 0)
+        return spread(torch.stack(taps), piece, self.size).mT
 
 
-def _padded_range(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Widen a range by a hundredth, and by at least enough that a constant column still has a grid."""
-    margin = 0.01 * (high - low) + 1e-6 * (1 + torch.maximum(low.abs(), high.abs()))
-    return low - margin, high + margin
+def _along_tangent(inside: Tensor, beyond: Tensor, degree: int) -> list[Tensor]:
+    """Return the arguments of the polar form, one per degree, whose value lies on the tangent beyond the domain.
+
+    A polynomial of degree k with polar form f has f(a, ..., a) as its value at a, and f(a, ..., a, a + k d) is value
+    plus d times slope. Inside the domain, where d = 0, all arguments are the point itself.
+    """
+    return [inside, *[inside] * (degree - 1), *([inside + degree * beyond] if degree else [])]
 
 
-def _halve_widest(breaks: Tensor, count: int) -> Tensor:
-    """Insert the midpoints of the `count` widest pieces."""
-    widest = torch.sort(breaks.diff(dim=-1), dim=-1, descending=True, stable=True).indices[..., :count]
-    middles = 0.5 * (breaks[..., :-1] + breaks[..., 1:])
-    return torch.cat([breaks, middles.gather(-1, widest)], -1).sort(-1).values
+def _even_cubic(place: Tensor, last: Tensor) -> list[Tensor]:
+    """Return what the triangle gives on even knots for degree 3, in half the operations.
+
+    Args:
+        place: 0 ... 1 within the piece.
+        last: the last argument of the polar form, `place` itself inside the domain.
+    """
+    rest = 1 - place
+    first, third = rest * rest / 6, place * place / 6  # the three quadratic B-splines, by their sum
+    second = 1 / 3 - first - third
+    return [
+        (1 - last) * first,
+        (last + 2) * first + (2 - last) * second,
+        (last + 1) * second + (3 - last) * third,
+        last * third,
+    ]
 
 
-def _dense(knots: Tensor, degree: int, x: Tensor, order: int) -> Tensor:
-    """Return the derivative of every B-spline at points of the domain: (...) -> (..., B)."""
-    if order == 0:
-        return _values(knots, degree, x)
-    size = knots.shape[-1] - degree - 1
-    if degree == 0:
-        return torch.zeros(*torch.broadcast_shapes(x.shape, knots.shape[:-1]), size, dtype=x.dtype, device=x.device)
-    lower = _dense(knots[..., 1:-1], degree - 1, x, order - 1)
-    scaled = lower * (degree / (knots[..., 1 + degree : -1] - knots[..., 1 : -1 - degree]))
-    return pad(scaled, (1, 0)) - pad(scaled, (0, 1))
+def _triangle(near: Sequence[Tensor | float], points: Sequence[Tensor], degree: int, order: int) -> list[Tensor]:
+    """Return the `order`-th derivatives of the k+1 B-splines that are not zero, by the Cox-de Boor triangle.
 
-
-def _values(knots: Tensor, degree: int, x: Tensor) -> Tensor:
-    """Return every B-spline at points of the domain; the k+1 that are not zero are scattered into their places."""
-    shape = torch.broadcast_shapes(x.shape, knots.shape[:-1])
-    size = knots.shape[-1] - degree - 1
-    piece = _piece(knots, degree, x.detach()).expand(shape)
-    taps = torch.stack(_taps(knots.expand(*shape, -1), degree, x.expand(shape), piece), -1)  # (..., k+1)
-    columns = piece.unsqueeze(-1) + torch.arange(degree + 1, device=x.device)
-    return torch.zeros(*shape, size, dtype=x.dtype, device=x.device).scatter(-1, columns, taps)
-
-
-def _piece(knots: Tensor, degree: int, x: Tensor) -> Tensor:
-    """Return which grid piece each point lies in, 0 <= piece < G."""
-    inner = knots[..., degree + 1 : knots.shape[-1] - degree - 1]
-    return (x.unsqueeze(-1) >= inner).sum(-1)
-
-
-def _taps(knots: Tensor, degree: int, x: Tensor, piece: Tensor) -> list[Tensor]:
-    """Return the k+1 non-zero B-splines of each point by the Cox-de Boor triangle, which only adds positive terms."""
-    window = piece.unsqueeze(-1) + torch.arange(1, 2 * degree + 1, device=x.device)
-    near = knots.gather(-1, window).unbind(-1)  # t_(j-k+1) ... t_(j+k) around the piece [t_j, t_(j+1))
-    left = [x - near[degree - 1 - i] for i in range(degree)]
-    right = [near[degree + i] - x for i in range(degree)]
-    taps = [torch.ones_like(x)]
+    Args:
+        near: the 2k knots around the piece.
+        points: the argument of the polar form on each level, after one whose shape counts; all the same on a point.
+    """
+    taps = [torch.ones_like(points[0])] if degree else [1 + 0 * points[0]]  # even a constant has a gradient
     for level in range(degree):
-        taps = _next_level(taps, left, right, level)
-    return taps
+        shares = [tap / (near[degree + i] - near[degree - 1 - level + i]) for i, tap in enumerate(taps)]
+        taps = (
+            _raised(near[degree - 1 - level : degree + 1 + level], points[level + 1], shares)
+            if level < degree - order
+            else _differences(shares, level + 1)
+        )
+    return taps if order <= degree else [torch.zeros_like(tap) for tap in taps]
 
 
-def _next_level(taps: list[Tensor], left: list[Tensor], right: list[Tensor], level: int) -> list[Tensor]:
-    """Raise the degree of the non-zero B-splines by one."""
-    carried: Tensor | None = None
-    raised = []
-    for i, tap in enumerate(taps):
-        share = tap / (right[i] + left[level - i])
-        raised.append(right[i] * share if carried is None else carried + right[i] * share)
-        carried = left[level - i] * share
-    return [*raised, carried] if carried is not None else raised
+def _raised(near: Sequence[Tensor | float], x: Tensor, shares: Sequence[Tensor]) -> list[Tensor]:
+    """Raise the degree by one; inside the domain this only adds positive terms."""
+    count = len(shares)
+    rising = [(x - near[i]) * share for i, share in enumerate(shares)]
+    falling = [(near[count + i] - x) * share for i, share in enumerate(shares)]
+    return [falling[0], *[rising[i] + falling[i + 1] for i in range(count - 1)], rising[-1]]
+
+
+def _differences(shares: Sequence[Tensor], degree: int) -> list[Tensor]:
+    """Raise the degree by one and differentiate: k times the differences of neighbours."""
+    inner = [degree * (before - after) for before, after in zip(shares, shares[1:], strict=False)]
+    return [-degree * shares[0], *inner, degree * shares[-1]]

@@ -7,14 +7,14 @@ like B^4. No M makes both terms well-conditioned: the product of their condition
 of the extreme eigenvalues of P against G, which grows like B^4 too. So a parameterisation moves the trouble (plain,
 prefix-sum, dct) or, where the strength of the penalty is known, solves it for the sum (demmler-reinsch).
 
-The prefix sum, the corrected transform and Demmler-Reinsch share one layout: w_0 is a constant, w_1 a straight line,
-and the penalty is a diagonal matrix that is 0 for these two; for the first two it is `bend_unit` squared for all others.
+The last three share one layout: w_0 is a constant, w_1 a straight line, and the penalty is a diagonal matrix that is 0
+for these two and, for prefix-sum and dct, the square of `bend_unit` for all others.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,11 +25,11 @@ from kansym.bases.base import Basis
 from kansym.registry import Registry
 
 # From this size on a fast Fourier transform is quicker than a product with the matrix of cosines.
-FOURIER_FROM = 192
+FOURIER_FROM = 128
 # Quadrature points per grid piece beyond the degree + 1 that are exact for splines: for bases that are no polynomials.
 SPARE_POINTS = 2
 # The second derivative of the smoothest bend of size one on a domain of length one: the lowest frequency of a beam with
-# free ends, 4.7300^2. Raw numbers count in this unit, so that a smooth function of order one has raw numbers of order one.
+# free ends, 4.7300^2. Raw numbers count in this unit, so that a smooth function of order one has such raw numbers too.
 BEND = 22.3733
 
 
@@ -69,86 +69,80 @@ class Plain(Parameterisation):
 
 @dataclass(frozen=True)
 class PrefixSum(Parameterisation):
-    """Double running sums: raw numbers are the first coefficient, the first slope, and the second differences.
+    """Double running sums: w_2, w_3, ... are the second differences of the coefficients in units of `bend_unit`.
 
-    In units of the domain, so that raw numbers of order one give functions of order one at every B: c_0 = w_0,
-    c_1 - c_0 = w_1 / (B - 1) and c_j - 2 c_(j-1) + c_(j-2) = `bend_unit` w_j. The penalty on second differences is
-    the identity times the square of that unit, and 0 for w_0 and w_1.
+    The penalty on second differences is the identity times the square of that unit, and 0 for w_0 and w_1.
+
+    Args:
+        centred: True splits the best straight line off the sums: w_0 is the mean of the coefficients and w_1 half the
+            rise of that line. False starts the sums at the left end: w_0 is the first coefficient and w_1 the first
+            step times B - 1; the data term's condition number is then two to three decades worse.
     """
 
+    centred: bool = True
+
     def matrix(self, basis: Basis) -> Tensor:
-        return _spread(self._sum(torch.eye(basis.size, dtype=torch.float64)), basis)
+        return _spread(self.expand(torch.eye(basis.size, dtype=torch.float64), basis), basis)
 
     def expand(self, raw: Tensor, basis: Basis) -> Tensor:
-        return self._sum(raw)
+        size = raw.shape[-2]
+        bends = bend_unit(size) * raw[..., 2:, :]
+        if not self.centred:
+            steps = torch.cat([raw[..., 1:2, :] / max(1, size - 1), bends], -2).cumsum(-2)
+            return torch.cat([raw[..., :1, :], steps], -2).cumsum(-2)
+        curve = pad(bends, (0, 0, min(2, size), 0)).cumsum(-2).cumsum(-2)
+        line = _straight(raw)
+        return curve + line @ (raw[..., :2, :] - _straight_part(line, curve))
 
     def contract(self, coefficients: Tensor, basis: Basis) -> Tensor:
-        first = coefficients[..., :1, :]
-        steps = coefficients.diff(dim=-2)
-        bends = steps.diff(dim=-2)
-        size = coefficients.shape[-2]
-        return torch.cat([first, steps[..., :1, :] / _spacing(size), bends / bend_unit(size)], -2)
-
-    @staticmethod
-    def _sum(raw: Tensor) -> Tensor:
-        size = raw.shape[-2]
-        steps = torch.cat([_spacing(size) * raw[..., 1:2, :], bend_unit(size) * raw[..., 2:, :]], -2).cumsum(-2)
-        return torch.cat([raw[..., :1, :], steps], -2).cumsum(-2)
+        size, steps = coefficients.shape[-2], coefficients.diff(dim=-2)
+        bends = steps.diff(dim=-2) / bend_unit(size)
+        if self.centred:
+            return torch.cat([_straight_part(_straight(coefficients), coefficients), bends], -2)
+        return torch.cat([coefficients[..., :1, :], steps[..., :1, :] * (size - 1), bends], -2)
 
 
 @dataclass(frozen=True)
 class CosineTransform(Parameterisation):
-    """Raw numbers are amplitudes of the second derivative's cosines: an inverse DCT-II, each frequency scaled.
+    """Raw numbers are amplitudes of the cosines that make up the second differences: their inverse DCT-II, summed up.
 
-    DCT-II (orthonormal, C) diagonalises the square of the second difference with mirrored ends, K = C' diag(l) C with
-    l_k = 4 sin^2(pi k / 2B). The penalty lacks its two end rows: D'D = K^2 - r r' - s s' with r = e_0 - e_1 and s its
-    mirror image. Scaled by 1 / l_k, r becomes u_k = C_k0 and s becomes (-1)^k u_k, which makes the penalty the
-    identity less a rank-2 term that splits into even and odd frequencies. Along the even part p of u its eigenvalue is
-    1 - (1 - 2/B) = 2/B: there the raw direction is stretched by sqrt(B/2). Along the odd part q it is 1 - 1 = 0: q is the
-    straight line, and a reflection puts it in place of w_1. What is left is exactly the identity, 0 for w_0 and w_1.
-    All of it is in units of the domain: the penalty is the identity times `bend_unit` squared, as for the prefix sum.
+    The plain way is to transform the coefficients and to divide by the eigenvalues l_k = 4 sin^2(pi k / 2B) of the
+    second difference with mirrored ends, K. But the penalty has no end rows: D'D = K^2 - r r' - s s' with
+    r = e_0 - e_1 and s its mirror image. In scaled amplitudes r is the first column of the transform, u, and s is
+    (-1)^k u_k, so the identity is lessened by a term of rank 2 that splits into even and odd frequencies: what is left
+    is 1 - (1 - 2/B) along the first, a parabola, and 1 - 1 = 0 along the second, the straight line. That is a condition
+    number of B / 2.
 
-    Args:
-        corrected: False leaves the rank-2 correction out: the condition number is then B / 2, and the straight line is
-            no raw number of its own.
+    Stretching the parabola's direction would make it 1, but that direction is spread over all even frequencies and
+    would mix them. Here the transform acts on the B - 2 second differences themselves, which have no ends to be missed:
+    parabola (frequency 0) and straight line stand for themselves, the penalty is the identity times the square of
+    `bend_unit`, and 0 for w_0 and w_1, which are those of the centred `PrefixSum`. The data term's condition number is
+    close to the least possible, and its matrix close enough to a diagonal one for Adam.
 
     Source of K's eigenvectors: Strang, The Discrete Cosine Transform, SIAM Review 41, 1999, section 4.
     """
 
-    corrected: bool = True
-
     def matrix(self, basis: Basis) -> Tensor:
-        return _spread(self._expand(torch.eye(basis.size, dtype=torch.float64)), basis)
+        return _spread(self.expand(torch.eye(basis.size, dtype=torch.float64), basis), basis)
 
     def expand(self, raw: Tensor, basis: Basis) -> Tensor:
-        return self._expand(raw)
+        if raw.shape[-2] > 2:
+            raw = torch.cat([raw[..., :2, :], inverse_cosine_transform(raw[..., 2:, :])], -2)
+        return PrefixSum().expand(raw, basis)
 
     def contract(self, coefficients: Tensor, basis: Basis) -> Tensor:
-        if coefficients.shape[-2] < 3:
-            return PrefixSum().contract(coefficients, basis)
-        parts = _CosineParts.of(coefficients)
-        raw = cosine_transform(coefficients) / parts.scale
-        if not self.corrected:
+        raw = PrefixSum().contract(coefficients, basis)
+        if raw.shape[-2] < 3:
             return raw
-        raw = raw + (1 / parts.stretch - 1) * _along(parts.even, raw)
-        return _reflect(parts.mirror, raw) / parts.first
-
-    def _expand(self, raw: Tensor) -> Tensor:
-        if raw.shape[-2] < 3:  # there is no second difference to be scaled
-            return PrefixSum()._sum(raw)
-        parts = _CosineParts.of(raw)
-        if self.corrected:
-            raw = _reflect(parts.mirror, raw * parts.first)
-            raw = raw + (parts.stretch - 1) * _along(parts.even, raw)
-        return inverse_cosine_transform(raw * parts.scale)
+        return torch.cat([raw[..., :2, :], cosine_transform(raw[..., 2:, :])], -2)
 
 
 @dataclass(frozen=True, eq=False)
 class DemmlerReinsch(Parameterisation):
     """The basis that diagonalises the data term and the penalty at once, from the smoothest function to the roughest.
 
-    With G v = data, P v = penalty, its columns v solve P v = m G v, 0 = m_0 = m_1 < m_2 < ..., with v'Gv = 1, and
-    are divided by sqrt(1 + strength m): data + strength * penalty is the identity. At strength 0 the data term alone is.
+    With G for the data term and P for the penalty, its columns v solve P v = m G v, 0 = m_0 = m_1 < m_2 < ..., with
+    v'Gv = 1, and are divided by sqrt(1 + strength m): M'(G + strength P)M is the identity. At strength 0 M'GM is.
     G is the mean over `samples`, or over the domain; a trace of ridge settles functions that no sample touches.
 
     Args:
@@ -174,18 +168,18 @@ class DemmlerReinsch(Parameterisation):
 
     def roughness(self, basis: Basis) -> Tensor:
         """Return the eigenvalues m of the penalty against the data term, rising from two zeros, (..., B) float64."""
-        _, scale, _ = self._parts(basis, strength=1.0)
-        return 1 / scale.square() - 1
+        with torch.no_grad():
+            return _rotation(data_root(basis, self.samples, self.ridge))[1]
 
-    def _parts(self, basis: Basis, strength: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def _parts(self, basis: Basis) -> tuple[Tensor, Tensor, Tensor]:
         """Return the functions (..., B, B), what each is multiplied with (..., B), and the functions' inverse."""
         with torch.no_grad():
             root = data_root(basis, self.samples, self.ridge)  # (..., B, B), G = root' root
             rotation, rough = _rotation(root)
             functions = torch.linalg.solve_triangular(root, rotation, upper=True)
-            # Eigenvectors have no sign of their own: every function starts upwards.
+            # Eigenvectors have no sign of their own: the first coefficient of every function is made positive.
             sign = torch.where(functions[..., :1, :] < 0, -1.0, 1.0)
-            scale = (1 + (self.strength if strength is None else strength) * rough).rsqrt()
+            scale = (1 + self.strength * rough).rsqrt()
             return functions * sign, scale, (rotation * sign).mT @ root
 
 
@@ -198,7 +192,7 @@ PARAMETERISATIONS.add("demmler-reinsch", DemmlerReinsch)
 
 def bend_unit(size: int) -> float:
     """Return the second difference of B coefficients that a raw number of one stands for: sqrt(B) BEND / (B - 1)^2."""
-    return size**0.5 * BEND * _spacing(size) ** 2
+    return size**0.5 * BEND / max(1, size - 1) ** 2
 
 
 def second_differences(size: int) -> Tensor:
@@ -218,8 +212,9 @@ def data_root(basis: Basis, samples: Tensor | None = None, ridge: float = 0.0) -
     Returns:
         (..., B, B) float64. Computed from the values themselves: their products would square the condition number.
     """
-    points, weights = _quadrature(basis) if samples is None else _evenly_weighted(samples)
-    values = basis.per_point().evaluate(points.to(basis.grid)).to(torch.float64)  # (..., N, B)
+    exact = replace(basis, grid=basis.grid.to(torch.float64))
+    points, weights = _quadrature(exact) if samples is None else _evenly_weighted(samples)
+    values = exact.per_point().evaluate(points.to(exact.grid))  # (..., N, B)
     rows = values * weights.sqrt().unsqueeze(-1)
     scale = ridge * rows.square().sum((-2, -1)) / basis.size
     bottom = scale.sqrt()[..., None, None] * torch.eye(basis.size, dtype=torch.float64, device=rows.device)
@@ -274,48 +269,16 @@ def _turns(values: Tensor) -> tuple[Tensor, Tensor]:
     return torch.complex(real, imaginary), weight
 
 
-@dataclass(frozen=True)
-class _CosineParts:
-    """The diagonal and the vectors of the corrected transform, each (B, 1).
-
-    scale: bend_unit / l_k, sqrt(B) for the constant. even: the unit vector p. mirror: the vector of the reflection that swaps e_1 and q.
-    first: 1 but for the straight line, which is to run from -1 to 1. stretch: sqrt(B / 2).
-    """
-
-    scale: Tensor
-    even: Tensor
-    mirror: Tensor
-    first: Tensor
-    stretch: float
-
-    @classmethod
-    def of(cls, like: Tensor) -> _CosineParts:
-        """Return the parts for tensors (..., B, O) like the given one."""
-        size = like.shape[-2]
-        frequency = torch.arange(size, dtype=torch.float64)
-        half_angle = torch.pi / (2 * size) * frequency
-        start = (2 / size) ** 0.5 * half_angle.cos()  # u: the first column of the DCT
-        bends = bend_unit(size) / (2 * half_angle[1:].sin()) ** 2
-        scale = torch.cat([torch.tensor([size**0.5], dtype=torch.float64), bends])
-        is_even = (frequency % 2 == 0) & (frequency > 0)
-        even = torch.where(is_even, start, 0.0) * (2 / (1 - 2 / size)) ** 0.5
-        odd = torch.where(frequency % 2 == 1, -start, 0.0) * 2**0.5
-        unit = torch.zeros_like(odd)
-        unit[1] = 1
-        first = torch.ones_like(odd)
-        first[1] = -1 / (start * scale * odd).sum()
-        vectors = (scale, even, (unit - odd) / torch.linalg.vector_norm(unit - odd), first)
-        return cls(*(vector.to(like).unsqueeze(-1) for vector in vectors), stretch=(size / 2) ** 0.5)
+def _straight(like: Tensor) -> Tensor:
+    """Return the constant 1 and the line from -1 to 1 for coefficients (..., B, O): (B, 2), or (1, 1) for B = 1."""
+    size = like.shape[-2]
+    line = torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device)
+    return torch.stack([torch.ones_like(line), line], -1)[:, :size]
 
 
-def _along(direction: Tensor, values: Tensor) -> Tensor:
-    """Return the part of every column of (..., B, O) that lies along a unit vector (B, 1)."""
-    return direction * (direction.mT @ values)
-
-
-def _reflect(direction: Tensor, values: Tensor) -> Tensor:
-    """Mirror every column of (..., B, O) at the plane across a unit vector (B, 1)."""
-    return values - 2 * _along(direction, values)
+def _straight_part(line: Tensor, values: Tensor) -> Tensor:
+    """Return the parts of values (..., B, O) along the columns of `_straight`, which are orthogonal: (..., 2, O)."""
+    return (line.mT @ values) / line.square().sum(0).unsqueeze(-1)
 
 
 def _rotation(root: Tensor) -> tuple[Tensor, Tensor]:
@@ -328,9 +291,7 @@ def _rotation(root: Tensor) -> tuple[Tensor, Tensor]:
     differences = second_differences(size).to(root)
     across = torch.linalg.solve_triangular(root, differences.expand(*root.shape[:-2], -1, -1), upper=True, left=False)
     _, singular, vectors = torch.linalg.svd(across, full_matrices=False)
-    line = torch.linspace(-1, 1, size, dtype=root.dtype, device=root.device)
-    flat = torch.stack([torch.ones_like(line), line], -1)[..., :size]
-    straight = torch.linalg.qr(root @ flat).Q  # (..., B, 2)
+    straight = torch.linalg.qr(root @ _straight(root)).Q  # (..., B, 2)
     rough = pad(singular.square().flip(-1), (straight.shape[-1], 0))
     return torch.cat([straight, vectors.mT.flip(-1)], -1), rough
 
@@ -338,7 +299,7 @@ def _rotation(root: Tensor) -> tuple[Tensor, Tensor]:
 def _quadrature(basis: Basis) -> tuple[Tensor, Tensor]:
     """Return Gauss-Legendre points of all grid pieces (..., N) and weights that add up to one."""
     breaks = getattr(basis, "breaks", None)
-    ends = (basis.even_points(1) if breaks is None else breaks).to(torch.float64)  # (..., G+1)
+    ends = basis.even_points(1) if breaks is None else breaks  # (..., G+1)
     nodes, weights = (torch.from_numpy(part).to(ends) for part in _gauss_legendre(basis.degree + 1 + SPARE_POINTS))
     widths = ends.diff(dim=-1).unsqueeze(-1)
     points = ends[..., :-1].unsqueeze(-1) + widths * (nodes + 1) / 2  # (..., G, n)
@@ -352,11 +313,6 @@ def _gauss_legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _evenly_weighted(samples: Tensor) -> tuple[Tensor, Tensor]:
     return samples, torch.full(samples.shape[-1:], 1 / samples.shape[-1], dtype=torch.float64, device=samples.device)
-
-
-def _spacing(size: int) -> float:
-    """Return the share of the domain between two neighbouring coefficients."""
-    return 1 / max(1, size - 1)
 
 
 def _spread(matrix: Tensor, basis: Basis) -> Tensor:

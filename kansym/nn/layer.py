@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from kansym.bases import BASES, Basis
+from kansym.bases import BASES, Basis, BSpline
 from kansym.bases.parameterisation import PARAMETERISATIONS
 from kansym.nn.normalisation import NORMALISATIONS
 from kansym.nn.options import BASE_ACTIVATIONS, LayerOptions
@@ -115,6 +115,13 @@ class KANLayer(nn.Module):
             self._mask_seen = (self.mask, self.mask._version, pruned)
         return pruned
 
+    @property
+    def knots(self) -> tuple[Tensor, int] | None:
+        """Knots (E, I, K) and degree where the basis functions are B-splines; hat functions are those of degree 1."""
+        if self.options.basis == "linear":
+            return BSpline.from_breaks(self.grid, 1).grid, 1
+        return (self.grid, self.options.degree) if self.options.basis == "bspline" else None
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the first values; two layers drawn from generators of one seed are equal bit by bit."""
         with torch.no_grad():
@@ -208,15 +215,12 @@ class KANLayer(nn.Module):
         return per_edge(self.features(x), self.weights())
 
     def with_basis(self, basis: Basis) -> KANLayer:
-        """Return the layer on another grid of the same kind, its functions kept as well as that grid can.
+        """Return the layer on another grid of the same kind: a finer grid keeps its functions, another nearly so.
 
         Args:
             basis: grid (E, I, K').
         """
-        old = self.basis
-        points = basis.even_points(4 * (self.options.degree + 1))  # (E, I, S)
-        values = old.per_point().evaluate(points) @ self.coefficients.detach().mT  # (E, I, S, O)
-        return self.with_tensors(basis.grid, basis.fit(points, values))
+        return self.with_tensors(basis.grid, self.basis.carry(self.coefficients.detach(), basis))
 
     def with_tensors(self, grid: Tensor, coefficients: Tensor) -> KANLayer:
         """Return the layer with another grid (E, I, K') and coefficients (E, I, O, B')."""
@@ -247,7 +251,7 @@ class KANLayer(nn.Module):
         return layer
 
     def _basis_on(self, grid: Tensor) -> Basis:
-        return BASES.get(self.options.basis)(grid, self.options.degree)
+        return BASES.get(self.options.basis)(grid, self.options.degree, self.even)
 
     def _set_grid(self, grid: Tensor) -> None:
         """Store the grid, and whether it is even, which the fast paths make use of."""

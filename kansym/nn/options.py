@@ -85,6 +85,8 @@ class LayerOptions:
         BASES.get(self.basis)
         NORMALISATIONS.get(self.normalisation)
         PARAMETERISATIONS.get(self.parameterisation)
+        if self.learn_grid and self.parameterisation == "demmler-reinsch":
+            raise ConfigError("parameterisation 'demmler-reinsch' is made for one grid: leave learn_grid out")
         _check_choice("initialisation", self.initialisation, INITIALISATIONS)
         _check_choice("path", self.path, PATHS)
 

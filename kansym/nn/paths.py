@@ -13,15 +13,13 @@ import torch
 from torch import Tensor
 
 from kansym.errors import ConfigError
+from kansym.kernels import gpu, local
 from kansym.kernels.tiled import tiled_sum
 from kansym.registry import Registry
 
 if TYPE_CHECKING:
     from kansym.nn.layer import KANLayer
 
-SPLINES = ("bspline", "linear")
-# The fast kernels hold one tap per degree, and one more, in registers.
-MOST_DEGREE = 5
 # Above this many features, rows x inputs x F, the reference path's tensors no longer fit the caches.
 MOST_FOR_REFERENCE = 500_000
 
@@ -59,6 +57,27 @@ def _tiled(layer: KANLayer, x: Tensor) -> Tensor:
     )
 
 
+def _native(layer: KANLayer, x: Tensor) -> Tensor:
+    seen, weight = layer.normalise(x), layer.effective()
+    knots, degree = _splines(layer)
+    return torch.stack(
+        [
+            local.spline_sum(seen[member], weight[member], knots[member], degree, layer.has_base, layer.even)
+            for member in range(layer.members)
+        ]
+    )
+
+
+def _gpu(layer: KANLayer, x: Tensor) -> Tensor:
+    return gpu.spline_sum_gpu(layer.normalise(x), layer.effective(), *_splines(layer), layer.has_base, layer.even)
+
+
+def _splines(layer: KANLayer) -> tuple[Tensor, int]:
+    if layer.knots is None:
+        raise ValueError(f"basis {layer.options.basis!r} has no knots")
+    return layer.knots
+
+
 def _no_obstacle(layer: KANLayer, x: Tensor) -> str | None:
     return None
 
@@ -67,9 +86,37 @@ def _not_tiled(layer: KANLayer, x: Tensor) -> str | None:
     return "its grid is trained" if layer.options.learn_grid else None
 
 
+def _not_a_spline(layer: KANLayer) -> str | None:
+    if layer.knots is None or layer.options.learn_grid:
+        return "it serves splines on grids that are not trained"
+    if layer.options.base not in ("silu", "none"):
+        return f"it does not know the base activation {layer.options.base}"
+    return None
+
+
+def _not_native(layer: KANLayer, x: Tensor) -> str | None:
+    obstacle = _not_a_spline(layer)
+    if obstacle is None and not local.is_available(x, _splines(layer)[1], layer.has_base):
+        return "it needs a C compiler, the processor, float32 or float64, and a degree of at most 5"
+    return obstacle
+
+
+def _not_gpu(layer: KANLayer, x: Tensor) -> str | None:
+    if x.device.type != "cuda":
+        return "it runs on CUDA devices"
+    obstacle = _not_a_spline(layer)
+    if obstacle is not None:
+        return obstacle
+    knots, degree = _splines(layer)
+    kind = gpu.Kind.EVEN_SPLINE if layer.even else gpu.Kind.KNOT_SPLINE
+    return gpu.obstacle(x, layer.weight, knots, gpu.Features(kind, degree, layer.has_base))
+
+
 PATHS: Registry[Path] = Registry("path")
 PATHS.add("reference", Path(_reference, _no_obstacle))
 PATHS.add("tiled", Path(_tiled, _not_tiled))
+PATHS.add("native", Path(_native, _not_native))
+PATHS.add("gpu", Path(_gpu, _not_gpu))
 
 
 def choose(layer: KANLayer, x: Tensor) -> Choice:
@@ -92,9 +139,13 @@ def _best(layer: KANLayer, x: Tensor) -> tuple[str, str]:
     """Return the path that was measured to be fastest for such a shape, and the reason in words."""
     if torch.compiler.is_compiling():
         return "reference", "the compiler makes its own kernels"
+    if PATHS.get("gpu").obstacle(layer, x) is None:
+        return "gpu", "the basis is made in registers"
     numbers = x.numel() * layer.features_per_input
     if layer.members > 1 and numbers <= MOST_FOR_REFERENCE * layer.members:
         return "reference", f"{layer.members} small networks go through one batched product"
+    if PATHS.get("native").obstacle(layer, x) is None:
+        return "native", "only the functions that are not zero at a point are touched"
     if numbers > MOST_FOR_REFERENCE and PATHS.get("tiled").obstacle(layer, x) is None:
         return "tiled", f"{numbers} features do not fit the caches at once"
     return "reference", f"{numbers} features fit the caches"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,6 +11,8 @@ from kansym.symbolic.labels import Exact
 from kansym.symbolic.notation import Quotient, as_real_power, exact_value, plain
 from kansym.symbolic.writer import ATOM, POWER, PRODUCT, SUM, Writer
 
+# What the parser reads as a name; narrower than Python's identifiers, in which a middle dot may stand.
+WORD = re.compile(r"[^\W\d]\w*")
 FUNCTIONS = {"abs": "Abs", "besselj0": "besselj"}
 
 
@@ -26,7 +29,7 @@ def to_text(expression: Expression, names: Sequence[str], digits: int | None = N
 
 def quoted_name(name: str) -> str:
     """A column name as it stands in a formula's text."""
-    return name if name.isidentifier() else "`" + name.replace("`", "``") + "`"
+    return name if WORD.fullmatch(name) else "`" + name.replace("`", "``") + "`"
 
 
 def number_text(value: float, digits: int | None) -> str:

@@ -32,7 +32,7 @@ ORDER = (
     ("export", "report"),
     ("storage",),
     ("discovery", "pipeline"),
-    ("sweep", "sklearn", "testing"),
+    ("sweep", "sklearn", "testing", "bench"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
@@ -45,6 +45,7 @@ HOMES = {
     "joblib": ("kansym.sweep",),
     "narwhals": ("kansym.data",),
     "safetensors": ("kansym.storage",),
+    "triton": ("kansym.kernels.gpu",),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "code", "runpy"}
 NETWORK_MODULES = {

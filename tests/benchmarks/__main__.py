@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from tests.benchmarks.runs import Problem, Record
     from tests.benchmarks.tables import Report
 
-COMMANDS = ("classics", "firas", "monomials", "nguyen", "feynman", "strd", "determinism", "surrogates")
+COMMANDS = (
+    "classics",
+    "firas",
+    "monomials",
+    "nguyen",
+    "feynman",
+    "strd",
+    "determinism",
+    "surrogates",
+    "conditioning",
+    "sparsity",
+    "streaming",
+)
 LAW_ROWS = 2000
 Benchmark = tuple["Callable[[Problem], Record]", "list[Problem]", "Callable[[Sequence[Record]], Report]"]
 
@@ -40,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--results", type=Path, metavar="FILE", help="keep one JSON line per problem in this file")
     made.add_argument("--resume", action="store_true", help="do not run again what --results already holds")
     made.add_argument("--write", nargs="?", const="", metavar="PAGE", help="write docs/benchmarks/PAGE.md and .json")
+    made.add_argument("--columns", type=int, default=20, metavar="N", help="streaming: input columns (default 20)")
+    made.add_argument("--format", choices=("parquet", "npz", "npy"), default="parquet", help="streaming: of the file")
     return made
 
 
@@ -52,6 +66,12 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
         return _strd(options)
     if options.name == "surrogates":
         return _surrogates(options)
+    if options.name == "conditioning":
+        return _conditioning(options)
+    if options.name == "sparsity":
+        return _sparsity(options)
+    if options.name == "streaming":
+        return _streaming(options)
     return _determinism(options) if options.name == "determinism" else _laws(options)
 
 
@@ -102,6 +122,26 @@ def _surrogates(options: argparse.Namespace) -> Benchmark:
     from tests.benchmarks.runs import Problem
 
     return surrogates.run_law, [Problem(name) for name in options.names or surrogates.names()], surrogates.report
+
+
+def _conditioning(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import conditioning
+    from tests.benchmarks.runs import Problem
+
+    return conditioning.run_case, [Problem(name) for name in options.names or conditioning.names()], conditioning.report
+
+
+def _sparsity(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import sparsity
+    from tests.benchmarks.runs import Problem
+
+    return sparsity.run_law, [Problem(name) for name in options.names or sparsity.names()], sparsity.report
+
+
+def _streaming(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import streaming
+
+    return *streaming.problems(options), streaming.report
 
 
 def _determinism(options: argparse.Namespace) -> Benchmark:

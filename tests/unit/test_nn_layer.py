@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kansym.bases import BASES
-from kansym.bases.parameterisation import PARAMETERISATIONS
+from kansym.bases import BASES, PARAMETERISATIONS
 from kansym.errors import ConfigError
 from kansym.kernels.products import rows_times_rows
 from kansym.kernels.tiled import tiled_sum
@@ -18,7 +17,7 @@ CASES = {
     **{f"normalisation {name}": LayerOptions(normalisation=name) for name in NORMALISATIONS.names()},
     **{f"parameterisation {name}": LayerOptions(parameterisation=name) for name in PARAMETERISATIONS.names()},
     "scale and parameterisation": LayerOptions(spline_scale=True, parameterisation="dct"),
-    "trained grid": LayerOptions(basis="rswaf" if "rswaf" in BASES else "bspline", learn_grid=True),
+    **{f"trained grid of {name}": LayerOptions(basis=name, learn_grid=True) for name in BASES.names()},
     "local": LayerOptions(local=True),
 }
 
@@ -122,8 +121,6 @@ def test_layer_norm_is_the_one_of_torch() -> None:
 
 def test_kaiming_sums_have_a_variance_of_about_one() -> None:
     for base, basis in (("silu", "bspline"), ("none", "bspline"), ("silu", "linear")):
-        if basis not in BASES:
-            continue
         layer = KANLayer(40, 200, 2, LayerOptions(basis=basis, base=base, initialisation="kaiming"))
         layer.initialise(torch.Generator().manual_seed(0))
         x = 2 * torch.rand(2, 500, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 1
@@ -162,13 +159,16 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(option: str) -> None:
         LayerOptions(**{option: "nothing like that"})
 
 
+def test_a_parameterisation_made_for_one_grid_refuses_a_trained_one() -> None:
+    with pytest.raises(ConfigError, match="demmler-reinsch"):
+        LayerOptions(parameterisation="demmler-reinsch", learn_grid=True)
+
+
 @pytest.mark.parametrize("path", PATHS.names())
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 3, 2), (300, 20, 17), (64, 70, 130)])
 @pytest.mark.parametrize("basis", ["bspline", "linear"])
 def test_every_path_gives_the_sums_and_gradients_of_the_reference(path: str, shape: tuple, basis: str) -> None:
     count, inputs, outputs = shape
-    if basis not in BASES:
-        pytest.skip("no such basis")
     found = []
     for name in ("reference", path):
         layer = KANLayer(inputs, outputs, 2, LayerOptions(basis=basis, path=name, initialisation="kaiming"))
@@ -223,6 +223,28 @@ def test_lower_precision_comes_near_double(dtype: str, tolerance: float) -> None
     difference = (rough(rows()).double() - exact(rows())).detach().abs().max()
     assert rough(rows()).dtype == getattr(torch, dtype)
     assert float(difference) < tolerance * float(exact(rows()).detach().std())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's compiler still uses it itself
+@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
+def test_a_traced_network_gives_the_same(options: LayerOptions) -> None:
+    model = network(options, 2)
+    model.stack[0].mask[0, 1, 1] = False
+    torch.compiler.reset()  # what was traced for other options counts against a limit
+    traced = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(traced(rows()), model(rows()), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")  # torch's compiler still uses it itself
+@pytest.mark.parametrize("basis", ["bspline", "rswaf", "chebyshev"])
+def test_a_compiled_and_an_exported_network_give_the_same(basis: str) -> None:
+    model = network(LayerOptions(basis=basis))
+    expected = model(rows())
+    exported = torch.export.export(model, (rows(),), dynamic_shapes=({0: torch.export.Dim("rows", min=2)},))
+    torch.testing.assert_close(exported.module()(rows()), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(exported.module()(rows(11)), model(rows(11)), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(torch.compile(model)(rows()), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.gpu

@@ -9,11 +9,11 @@ from kansym.training import Penalty, objective
 from kansym.training.objective import Objective, Rows
 
 
-def make(penalty: Penalty, masked: bool = False) -> Objective:
+def make(penalty: Penalty, masked: bool = False, base: str = "silu") -> Objective:
     generator = torch.Generator().manual_seed(2)
     x, y = (torch.rand(60, 2, generator=generator, dtype=torch.float64) for _ in range(2))
     weights = torch.rand(60, generator=generator, dtype=torch.float64) + 0.5
-    model = KAN([2, (2, 1), 2], 3, 1, KANOptions(LayerOptions(spline_scale=True)))
+    model = KAN([2, (2, 1), 2], 3, 1, KANOptions(LayerOptions(spline_scale=True, base=base)))
     if masked:
         model.stack[0].mask[1, 0, 0] = False
         model.stack[1].mask[:, 2, 1] = False
@@ -21,7 +21,9 @@ def make(penalty: Penalty, masked: bool = False) -> Objective:
 
 
 def autograd_gradient(loss: Objective, theta: Tensor) -> Tensor:
-    return torch.autograd.functional.jacobian(lambda point: loss.value(point).sum(), theta)
+    slope = torch.autograd.functional.jacobian(lambda point: loss.value(point).sum(), theta)
+    assert isinstance(slope, Tensor)
+    return slope
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -53,11 +55,10 @@ def test_the_normal_equations_are_those_of_the_jacobian_of_autograd(masked: bool
 def test_slices_of_the_jacobian_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = make(Penalty()).normal_equations(make(Penalty()).start)
     monkeypatch.setattr(objective, "JACOBIAN_NUMBERS", 1)
+    monkeypatch.setenv("KANSYM_NATIVE", "0")
     parts = make(Penalty())
-    monkeypatch.setattr(parts, "_slices", [parts.rows.take(slice(0, 17)), parts.rows.take(slice(17, 60))])
-    monkeypatch.setattr(
-        parts, "_first", [parts.model.stack[0].features(parts.model.expand(p.x)) for p in parts._slices]
-    )
+    slices = [parts.rows.take(slice(0, 17)), parts.rows.take(slice(17, 60))]
+    monkeypatch.setattr(parts, "_slice_rows", lambda: iter(slices))
     for one, other in zip(whole, parts.normal_equations(parts.start), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 
@@ -79,3 +80,30 @@ def test_the_curvature_of_the_penalty_bounds_it_from_above() -> None:
             penalty.value([here]) + (slope * step).sum() + 0.5 * (step.unsqueeze(-2) @ bend @ step.unsqueeze(-1)).sum()
         )
         assert float(penalty.value([here + step])) <= float(bound) + 1e-12
+
+
+@pytest.mark.parametrize("base", ["silu", "none", "tanh"])
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_native_path_equals_torch(masked: bool, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    penalty = Penalty(0.1, 0.05, 0.1, 0.01, base != "none")
+    fast = make(penalty, masked, base)
+    if fast.native is None:
+        pytest.skip("there is no native path on this machine")
+    monkeypatch.setenv("KANSYM_NATIVE", "0")
+    plain, some = make(penalty, masked, base), torch.arange(0, 60, 3)
+    assert plain.native is None
+    theta = fast.start
+    for one, other in zip(fast.normal_equations(theta), plain.normal_equations(theta), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
+    for one, other in zip(fast.gradient(theta, some), plain.gradient(theta, some), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(fast.errors(theta), plain.errors(theta), rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(fast.outputs(theta), plain.outputs(theta), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_some_members_alone_have_the_values_they_have_among_all(native: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KANSYM_NATIVE", native)
+    whole = make(Penalty(0.1, ridge=torch.tensor([0.1, 0.2, 0.3]).double(), base=True), masked=True)
+    part = whole.select([2, 0])
+    torch.testing.assert_close(part.value(whole.start[[2, 0]]), whole.value(whole.start)[[2, 0]], rtol=1e-12, atol=0)

@@ -185,3 +185,19 @@ def test_unusable_rows_are_refused(spoil: str) -> None:
 def test_an_unknown_optimizer_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="lbfgs"):
         TrainConfig(optimizer="lbfg")
+
+
+def test_adam_learns_grids_that_are_parameters_and_keeps_their_knots_in_order() -> None:
+    x, y = table(200)
+    model = KAN([2, 2, 1], 2, 0, KANOptions(LayerOptions(learn_grid=True)))
+    outcome = train(model, x, y, config=TrainConfig(steps=60, grid_updates=1, grid_every=2, l1=1e-6))
+    still = train(
+        KAN([2, 2, 1], 2, 0), x, y, config=TrainConfig("adam", steps=60, grid_updates=1, grid_every=2, l1=1e-6)
+    )
+    assert outcome.optimizer == "adam" and "grids" in outcome.why
+    for layer, other in zip(outcome.model.stack, still.model.stack, strict=True):
+        assert (layer.grid.diff(dim=-1) > 0).all()
+        assert not torch.allclose(layer.grid, other.grid, atol=1e-3)
+    assert outcome.losses[outcome.best][1] < 0.5
+    measured = error(outcome.model, x, y)
+    assert measured.isfinite().all()

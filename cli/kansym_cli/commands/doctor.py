@@ -32,6 +32,7 @@ def command(as_json: bool) -> int:
         "cores": os.cpu_count(),
         "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
         "devices": _devices() if versions["torch"] else [],
+        "kernels": _kernels() if versions["torch"] else {},
         "packages": versions,
         "extras": {name: {part: _version(part) for part in parts} for name, (parts, _) in EXTRAS.items()},
     }
@@ -54,9 +55,21 @@ def _devices() -> list[str]:
     return [f"cpu ({torch.get_num_threads()} threads)", *(torch.cuda.get_device_name(i) for i in range(found))]
 
 
+def _kernels() -> dict[str, str]:
+    """Which fast paths there are, and where they come from."""
+    from kansym.kernels import gpu, native
+
+    return {
+        "wide layers": native.status("local", ("BITS=32", "DEGREE=3", "BASE=1")),
+        "populations": native.status("network"),
+        "CUDA": "triton" if gpu.has_triton() else "triton is not installed: pip install 'kansym[gpu]'",
+    }
+
+
 def _page(facts: dict) -> str:
     rows = [[name, str(facts[name])] for name in ("kansym", "python", "system", "cores")]
     rows += [["devices", ", ".join(facts["devices"]) or "-"]]
+    rows += [[f"kernels: {name}", said] for name, said in facts["kernels"].items()]
     rows += [[name, value or "not set"] for name, value in facts["threads"].items()]
     rows += [[name, found or "MISSING: pip install kansym"] for name, found in facts["packages"].items()]
     for extra, found in facts["extras"].items():

@@ -18,7 +18,8 @@ from kansym_cli import console, options, output
 if TYPE_CHECKING:
     from kansym.budget import Budget
     from kansym.config import Config
-    from kansym.data import Dataset
+    from kansym.data import Dataset, TableOptions
+    from kansym.data.stream import RowSource
     from kansym.result import Result
 
 EXIT_CODES = {"finished": 0, "time limit": 3, "interrupted": 130}
@@ -44,9 +45,7 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
     if resume and out is None:
         raise click.UsageError("--resume needs the run folder: give it with --out")
     config, table = options.read_config(flags), options.read_table_options(flags)
-    from kansym.data import read_table
-
-    dataset = read_table(data, table)
+    dataset, source = _read(data, table, config.seed)
     found = _finished_run(out, dataset, config, quiet) if resume and out is not None else None
     if out is not None and found is not None:
         return _print(found, out, as_json)
@@ -54,8 +53,30 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
         if not quiet:
             _announce(dataset, folder)
         result = _with_options(_fit(dataset, config, quiet), flags)
+        result = result if source is None else _judged(result, source, quiet)
         _save(result, folder)
     return _print(result, folder, as_json)
+
+
+def _read(data: str, table: TableOptions, seed: int) -> tuple[Dataset, RowSource | None]:
+    """The table, or of a large file a random sample and the source of all rows."""
+    from kansym.data import read_table
+    from kansym.data.stream import is_large, read_sample
+
+    return read_sample(data, table, seed=seed) if is_large(data) else (read_table(data, table), None)
+
+
+def _judged(result: Result, source: RowSource, quiet: bool) -> Result:
+    """The result of a sample with a note on the errors over all rows."""
+    from kansym.data.stream import streamed_errors
+
+    table = result.table
+    errors = streamed_errors(source, table.target_name, table.input_names, result.formula)
+    total, wrong = errors.rows + errors.undefined, f", undefined in {errors.undefined}" if errors.undefined else ""
+    note = f"over all {total} complete rows: NRMSE {errors.nrmse:.3g}, largest error {errors.max_error:.3g}{wrong}"
+    if not quiet:
+        console.say(f"note: {note}")
+    return replace(result, table=replace(table, notes=(*table.notes, note)))
 
 
 def _announce(dataset: Dataset, folder: Path) -> None:

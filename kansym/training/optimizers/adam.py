@@ -27,7 +27,7 @@ class Adam(Optimizer):
     """Adam with a rate that falls to a hundredth along half a cosine.
 
     Args:
-        rate: the first learning rate, > 0.
+        rate: the first learning rate, > 0; one number, or one per member.
         horizon: the number of steps over which the rate falls, >= 1.
         batch: rows per step; None for all.
         seed: of the order of the rows.
@@ -35,7 +35,7 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, eq. 5 (cosine).
     """
 
-    rate: float = 0.02
+    rate: float | tuple[float, ...] = 0.02
     horizon: int = 1000
     batch: int | None = None
     seed: int = 0
@@ -43,7 +43,7 @@ class Adam(Optimizer):
     def begin(self, objective: Objective, before: State | None = None) -> MomentState:
         theta = objective.start
         value = objective.value(theta)
-        rate = before.rate if isinstance(before, MomentState) else torch.full_like(value, self.rate)
+        rate = before.rate if isinstance(before, MomentState) else value * 0 + torch.tensor(self.rate).to(value)
         count = before.count if isinstance(before, MomentState) else 0
         zeros = torch.zeros_like(theta)
         return MomentState(theta, value, no_members(theta), zeros, zeros, rate, count)

@@ -25,6 +25,20 @@ class State(ABC):
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
         return replace(self, **{name: tensor[members] for name, tensor in tensors.items()})
 
+    def put(self, members: Tensor, part: State) -> Self:
+        """Return the state with some members' tensors taken from their own state, where the shapes agree.
+
+        Args:
+            members: which ones `part` holds, (e,).
+            part: a state of the same method.
+        """
+        changed = {}
+        for name in (f.name for f in fields(self)):
+            old, new = getattr(self, name), getattr(part, name, None)
+            if isinstance(old, Tensor) and isinstance(new, Tensor) and old.shape[1:] == new.shape[1:]:
+                changed[name] = old.index_copy(0, members, new)
+        return replace(self, **changed)
+
 
 class Optimizer(ABC):
     """A training method without memory of its own: all that changes is in its state."""

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
+from kansym.training.linear import damped_move
 from kansym.training.objective import Objective
 from kansym.training.optimizers.base import Optimizer, State, no_members
 
 LEAST, MOST = 1e-14, 1e10
+# A step is as good as promised above GOOD of the promise, poor below POOR, and refused below WORST.
+GOOD, POOR, WORST = 0.75, 0.25, 1e-4
+# Most damping that a new grid of the same population begins with.
+RENEWED = 1.0
+# Damping of the last layer relative to that of the others when it is solved for anyway.
+FREE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,38 +29,50 @@ class DampedState(State):
     factor: Tensor
 
 
+class Local(NamedTuple):
+    """The quadratic around a point: slope (E, P), Gauss-Newton matrix (E, P, P), scale of the damping (E, P)."""
+
+    slope: Tensor
+    matrix: Tensor
+    scale: Tensor
+
+
 @dataclass(frozen=True)
 class LevenbergMarquardt(Optimizer):
     """Damped Gauss-Newton steps from batched Cholesky factors.
+
+    With `project`, the last layer is hardly damped, and after every move it is solved for exactly (variable projection
+    in Kaufman's approximation): a step costs little more and far fewer are needed.
 
     Args:
         damping: the first damping, relative to the diagonal of the Gauss-Newton matrix, > 0.
         floor: the least diagonal entry, relative to the largest, so that directions no row touches stay where they are.
         tries: how often a refused step is repeated with more damping before the matrix is made anew.
+        project: solve for the last layer, where the output is linear in it.
 
-    Source: Marquardt 1963; damping rule of Nielsen 1999, IMM-REP-1999-05, eq. 2.4.
+    Source: Marquardt 1963; Golub and Pereyra 1973 and Kaufman 1975 (projection).
     """
 
     damping: float = 1e-2
     floor: float = 1e-6
     tries: int = 4
+    project: bool = False
 
     def begin(self, objective: Objective, before: State | None = None) -> DampedState:
         theta = objective.start
         value = objective.value(theta)
         damping = torch.full_like(value, self.damping)
         if isinstance(before, DampedState):
-            damping = before.damping.clamp(max=self.damping)
+            damping = before.damping.clamp(max=RENEWED)
         return DampedState(theta, value, no_members(theta), damping, torch.full_like(value, 2.0))
 
     def step(self, objective: Objective, state: State) -> DampedState:
         now = cast(DampedState, state)
         _, slope, matrix = objective.normal_equations(now.theta)
-        diagonal = matrix.diagonal(dim1=1, dim2=2)
-        scale = torch.maximum(diagonal, self.floor * diagonal.amax(1, keepdim=True)).clamp_min(1e-30)
+        local = Local(slope, matrix, self._scale(objective, matrix))
         waiting = ~now.stalled
         for _ in range(self.tries):
-            now, accepted = _attempt(objective, now, waiting, (slope, matrix, scale))
+            now, accepted = self._attempt(objective, now, waiting, local)
             waiting = waiting & ~accepted
             if not bool(waiting.any()):
                 break
@@ -61,45 +80,51 @@ class LevenbergMarquardt(Optimizer):
 
     def calm(self, state: State, members: Tensor) -> State:
         now = cast(DampedState, state)
-        return replace(now, damping=torch.where(members, now.damping * 100, now.damping))
+        return replace(now, damping=torch.where(members, now.damping * 10, now.damping))
 
+    def _scale(self, objective: Objective, matrix: Tensor) -> Tensor:
+        """Return what the damping of every parameter is multiplied with, (E, P)."""
+        diagonal = matrix.diagonal(dim1=1, dim2=2)
+        scale = torch.maximum(diagonal, self.floor * diagonal.amax(1, keepdim=True)).clamp_min(1e-30)
+        if self.project and objective.separable:
+            scale[:, scale.shape[1] - objective.packing.sizes[-1] :] *= FREE
+        return scale
 
-def _attempt(
-    objective: Objective, now: DampedState, waiting: Tensor, local: tuple[Tensor, Tensor, Tensor]
-) -> tuple[DampedState, Tensor]:
-    """Try one step of the waiting members; return the new state and which of them accepted."""
-    slope, matrix, scale = local
-    move, failed = _solve(matrix, slope, now.damping.unsqueeze(1) * scale)
-    trial = torch.where(waiting.unsqueeze(1), now.theta + move, now.theta)
-    value = objective.value(trial)
-    promised = -0.5 * (move * (slope - now.damping.unsqueeze(1) * scale * move)).sum(1)
-    gain = (now.value - value) / promised.clamp_min(torch.finfo(value.dtype).tiny)
-    accepted = waiting & ~failed & (gain > 1e-4) & value.isfinite()
-    return _settle(now, trial, value, accepted, waiting & ~accepted, gain), accepted
+    def _attempt(
+        self, objective: Objective, now: DampedState, waiting: Tensor, local: Local
+    ) -> tuple[DampedState, Tensor]:
+        """Try one step of the waiting members; return the new state and which of them accepted."""
+        damping = now.damping.unsqueeze(1) * local.scale
+        move, failed = damped_move(local.matrix, local.slope, damping)
+        trial = torch.where(waiting.unsqueeze(1), now.theta + move, now.theta)
+        trial, value = self._evaluate(objective, trial)
+        promised = -0.5 * (move * (local.slope - damping * move)).sum(1)
+        gain = (now.value - value) / promised.clamp_min(torch.finfo(value.dtype).tiny)
+        accepted = waiting & ~failed & (gain > WORST) & value.isfinite()
+        return _settle(now, trial, value, accepted, waiting & ~accepted, gain), accepted
 
-
-def _solve(matrix: Tensor, slope: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
-    """Solve (matrix + diag(damping)) move = -slope by Cholesky; say which members' matrix was not positive."""
-    factor, info = torch.linalg.cholesky_ex(matrix + torch.diag_embed(damping))
-    failed = (info != 0) | ~factor.diagonal(dim1=1, dim2=2).isfinite().all(1)
-    factor = torch.where(
-        failed[:, None, None], torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device), factor
-    )
-    move = -torch.cholesky_solve(slope.unsqueeze(-1), factor).squeeze(-1)
-    return torch.where(failed.unsqueeze(1), 0.0, move), failed
+    def _evaluate(self, objective: Objective, trial: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the trial points, with the last layer solved for where that helps, and their values."""
+        value = objective.value(trial)
+        if not (self.project and objective.separable):
+            return trial, value
+        settled = objective.settle(trial)
+        lower = objective.value(settled)
+        better = (lower < value) | ~value.isfinite() & lower.isfinite()
+        return torch.where(better.unsqueeze(1), settled, trial), torch.where(better, lower, value)
 
 
 def _settle(
     now: DampedState, trial: Tensor, value: Tensor, accepted: Tensor, refused: Tensor, gain: Tensor
 ) -> DampedState:
     """Take over what was accepted and change the damping of every member that moved or was refused."""
-    eased = now.damping * torch.clamp(1 - (2 * gain.clamp(-1, 2) - 1) ** 3, min=1 / 5)
-    damping = torch.where(accepted, eased, torch.where(refused, now.damping * now.factor, now.damping))
-    factor = torch.where(accepted, torch.full_like(now.factor, 2.0), torch.where(refused, 2 * now.factor, now.factor))
+    ease = torch.where(gain > GOOD, 1 / 4, torch.where(gain < POOR, 2.0, 1 / 2))
+    change = torch.where(accepted, ease, torch.where(refused, 1.5 * now.factor, 1.0))
+    factor = torch.where(accepted, 2.0, torch.where(refused, 2 * now.factor, now.factor))
     return replace(
         now,
         theta=torch.where(accepted.unsqueeze(1), trial, now.theta),
         value=torch.where(accepted, value, now.value),
-        damping=damping.clamp(LEAST, MOST),
-        factor=factor,
+        damping=(now.damping * change.to(now.damping)).clamp(LEAST, MOST),
+        factor=factor.to(now.factor),
     )
