@@ -31,7 +31,7 @@ NARROW_L1 = 1e-6  # the smallest network of all has little to make sparse
 EFFORT = {"fast": 1, "default": 2, "thorough": 6}
 EDGE_COST = 0.3  # gain of the logarithm of the loss that one more edge must bring
 MARGIN, MOST_CONTENDERS = 6.0, 2  # how far behind the best score, and how many, networks are pruned for comparison
-LOSS_FLOOR = 1e-12  # mean square over the variance below which networks are equally good
+SPLINE_FLOOR, SPARSE_EDGE_COST = 1e-6, 0.5  # the same for pruned networks, and the loss at which splines are the limit
 GOOD_SLOPES = 0.1  # the same at which slopes may show a direction
 GOOD_PICTURE = 1e-3  # mean square over the variance at which a network is a fair picture of a known law
 
@@ -177,13 +177,10 @@ def _loss(outcome: Any) -> float:
     return outcome.losses[outcome.best][1]
 
 
-def score(loss: float, edges: int) -> float:
-    """Validation loss (mean square over the variance), with less credit for larger networks; less is better."""
-    return float(np.log(loss + LOSS_FLOOR)) + EDGE_COST * edges
-
-
 def _score(outcome: Any) -> float:
-    return score(_loss(outcome), int(outcome.model.active_edges()[outcome.best]))
+    """Validation loss, with less credit for larger networks; less is better."""
+    edges = int(outcome.model.active_edges()[outcome.best])
+    return float(np.log(_loss(outcome) + 1e-12)) + EDGE_COST * edges
 
 
 def _may_be_narrow(outcome: Any, task: Task, budget: Budget | Part) -> bool:
@@ -256,7 +253,8 @@ class _Sparse:
 
     @property
     def score(self) -> float:
-        return score(self.loss, len(self.after.active()))
+        """Less is better. Below the floor it is the splines that err, not the shape: then the fewest edges win."""
+        return float(np.log(self.loss + SPLINE_FLOOR)) + SPARSE_EDGE_COST * len(self.after.active())
 
 
 def _contenders(found: list[Any]) -> list[Any]:
