@@ -23,6 +23,8 @@ ROUNDING = 1e-4
 EVEN = {torch.float32: 1e-6, torch.float64: 1e-13}
 # The closed form takes the even cubic's four pieces in one line.
 CUBIC = 3
+# Below this many multiplications waking a second thread for every loop of the graph costs more than it brings.
+LEAST_FOR_THREADS = 4_000_000
 # Features and slopes that one call holds: more members at a time would leave the caches.
 CHUNK_NUMBERS = 600_000
 
@@ -132,7 +134,9 @@ class CompiledNetwork:
         self._chunks = self._chunked(y.shape[-2])
         self._step: Callable[..., Progress] = self._plain_step
         if compiled:
-            self._step = torch.compile(self._plain_step, fullgraph=True, dynamic=False)
+            small = plan.members * plan.parameters * y.shape[-2] < LEAST_FOR_THREADS
+            options = {"cpp.threads": 1} if small else None
+            self._step = torch.compile(self._plain_step, fullgraph=True, dynamic=False, options=options)
 
     def penalise(self, l1: Tensor | float = 0.0, ridge: Tensor | float = 0.0) -> None:
         """Set the strengths of the weight-L1 and ridge penalties, one for all members or one each, (E,)."""

@@ -16,6 +16,7 @@ REQUIRED = ("torch", "numpy", "scipy", "sympy", "networkx", "click", "rich", "sa
 # Extra -> (packages, what they are for).
 EXTRAS = {
     "plot": (("matplotlib",), "kansym plot"),
+    "gpu": (("triton",), "fused kernels on CUDA devices"),
     "io": (("pyarrow", "h5py", "openpyxl"), "Parquet, HDF5 and Excel tables"),
 }
 
