@@ -51,21 +51,26 @@ def _reference(layer: KANLayer, x: Tensor) -> Tensor:
 
 
 def _tiled(layer: KANLayer, x: Tensor) -> Tensor:
-    seen, weight = layer.normalise(x), layer.effective()
-    return torch.stack(
-        [tiled_sum(seen[member], weight[member], layer.member_features(member)) for member in range(layer.members)]
-    )
+    features = [layer.member_features(member) for member in range(layer.members)]
+    return _by_member(layer, x, lambda seen, weight, member: tiled_sum(seen, weight, features[member]))
 
 
 def _native(layer: KANLayer, x: Tensor) -> Tensor:
-    seen, weight = layer.normalise(x), layer.effective()
     knots, degree = _splines(layer)
-    return torch.stack(
-        [
-            local.spline_sum(seen[member], weight[member], knots[member], degree, layer.has_base, layer.even)
-            for member in range(layer.members)
-        ]
+    return _by_member(
+        layer,
+        x,
+        lambda seen, weight, member: local.spline_sum(seen, weight, knots[member], degree, layer.has_base, layer.even),
     )
+
+
+def _by_member(layer: KANLayer, x: Tensor, kernel: Callable[[Tensor, Tensor, int], Tensor]) -> Tensor:
+    """Run a kernel for one network on every member: (rows (N, I), weight (I, F, O), member) -> (N, O)."""
+    seen, weight = layer.normalise(x), layer.effective()
+    if layer.members == 1:  # views, where an index would make its backward pass copy all weights
+        return kernel(seen.squeeze(0), weight.squeeze(0), 0).unsqueeze(0)
+    parts = zip(seen.unbind(0), weight.unbind(0), range(layer.members), strict=True)
+    return torch.stack([kernel(*part) for part in parts])
 
 
 def _gpu(layer: KANLayer, x: Tensor) -> Tensor:
