@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -135,7 +135,7 @@ class CompiledNetwork:
         self._step: Callable[..., Progress] = self._plain_step
         if compiled:
             small = plan.members * plan.parameters * y.shape[-2] < LEAST_FOR_THREADS
-            options = {"cpp.threads": 1} if small else None
+            options: dict[str, Any] | None = {"cpp.threads": 1} if small else None
             self._step = torch.compile(self._plain_step, fullgraph=True, dynamic=False, options=options)
 
     def penalise(self, l1: Tensor | float = 0.0, ridge: Tensor | float = 0.0) -> None:
