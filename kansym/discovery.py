@@ -135,7 +135,9 @@ def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network 
         found.append(_trained(shape, scaled, task, budget, listen))
         if budget.expired or (task.known and _loss(found[-1]) < GOOD_PICTURE):
             break
-    found += [_narrowed(outcome, scaled, task, listen) for outcome in found if _may_be_narrow(outcome, task, budget)]
+    found += [
+        _narrowed(outcome, scaled, task, budget, listen) for outcome in found if _may_be_narrow(outcome, task, budget)
+    ]
     contenders = _contenders(found)
     sparse = [_sparse(outcome, scaled, task, budget, listen) for outcome in contenders]
     return _matched(min(sparse, key=lambda each: each.score), scaled, task, listen)
@@ -185,12 +187,12 @@ def _score(outcome: Any) -> float:
 
 def _may_be_narrow(outcome: Any, task: Task, budget: Budget | Part) -> bool:
     """Whether a network's slopes are good enough to begin a smaller one from them."""
-    inputs = outcome.model.widths[0].nodes
-    asked = inputs >= 2 and not task.small and not task.known and task.config.width is None
-    return asked and not budget.expired and _loss(outcome) < GOOD_SLOPES
+    splines = outcome.model.widths[0].nodes >= 2 and outcome.model.stack[0].knots is not None
+    asked = not task.small and not task.known and task.config.width is None
+    return splines and asked and not budget.expired and _loss(outcome) < GOOD_SLOPES
 
 
-def _narrowed(outcome: Any, scaled: _Scaled, task: Task, listen: Listener) -> Any:
+def _narrowed(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
     """Train one hidden sum, begun along the direction in which a network's slopes vary least.
 
     A law f(g(x) + h(y) + ...) needs no more, and from noise a network that small often ends in a local minimum.
@@ -211,7 +213,7 @@ def _narrowed(outcome: Any, scaled: _Scaled, task: Task, listen: Listener) -> An
         validation=HELD_OUT,
         noise_floor=1e-10,
     )
-    return train(start, scaled.x, scaled.y, scaled.weights, settings, None, listen)
+    return train(start, scaled.x, scaled.y, scaled.weights, settings, budget, listen)
 
 
 def _trained(shape: Shape, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Any:
