@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kansym.data import read_table as read_table
     from kansym.pipeline import fit as fit
     from kansym.result import Result as Result
+    from kansym.vector import fit_all as fit_all
 
     __version__: str
 
@@ -25,10 +26,11 @@ _HOME = {
     "Dataset": "kansym.data",
     "Result": "kansym.result",
     "fit": "kansym.pipeline",
+    "fit_all": "kansym.vector",
     "read_table": "kansym.data",
 }
 
-__all__ = ["Config", "Dataset", "Result", "__version__", "fit", "read_table"]
+__all__ = ["Config", "Dataset", "Result", "__version__", "fit", "fit_all", "read_table"]
 
 
 def _version() -> str:

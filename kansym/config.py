@@ -10,6 +10,10 @@ from typing import Any
 from kansym.errors import ConfigError
 
 PRESETS: dict[str, float] = {"fast": 15.0, "default": 60.0, "thorough": 600.0}
+STAGES = (
+    "screening", "units", "reductions", "parts", "polynomials", "splines", "fractions", "curves", "powers", "products",
+    "halves", "dictionary", "network", "simplification",
+)  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -46,7 +50,13 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "drop": ("a tuple of names", _tuple_of(_is_text)),
     "max_complexity": ("a whole number", _is_whole),
     "noise": ("a number", _optional(_is_number)),
+    "without": ("a tuple of stages", _tuple_of(_is_text)),
+    "guess": ("a tuple of formulas", _tuple_of(_is_text)),
+    "template": ("text", _optional(_is_text)),
+    "assume": ('a tuple of statements, such as "even(x)"', _tuple_of(_is_text)),
+    "known_constants": ('a tuple of name=value, such as "c=299792458"', _tuple_of(_is_text)),
 }
+STEERING = ("without", "guess", "template", "assume", "known_constants")  # written down only where they were given
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,10 @@ class Config:
     grid, width: intervals per spline and hidden nodes per layer; None lets kansym choose.
     primitives: names to search with; None means the whole library. drop: names to leave out.
     noise: standard deviation of the target's noise over the target's RMS; None estimates it.
+    without: stages of the search to leave out, of `STAGES`: to measure what each is worth.
+    guess: formulas to begin with, in the table's column names. template: the outline that the law must have.
+    assume: statements that the law must obey, such as "even(x)". known_constants: "name=value", to be recognised.
+    They are read when the columns are known, see `kansym.symbolic.steering`.
     """
 
     seed: int = 0
@@ -70,6 +84,11 @@ class Config:
     drop: tuple[str, ...] = ()
     max_complexity: int = 60
     noise: float | None = None
+    without: tuple[str, ...] = ()
+    guess: tuple[str, ...] = ()
+    template: str | None = None
+    assume: tuple[str, ...] = ()
+    known_constants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, (kind, matches) in _KINDS.items():
@@ -82,6 +101,9 @@ class Config:
             raise ConfigError(f"preset {self.preset!r} is unknown: choose from {', '.join(PRESETS)}")
         if self.device not in DEVICES:
             raise ConfigError(f"device {self.device!r} is unknown: choose from {', '.join(DEVICES)}")
+        for stage in self.without:
+            if stage not in STAGES:
+                raise ConfigError(f"there is no stage {stage!r} to leave out: choose from {', '.join(STAGES)}")
         for name in ("time_limit", "grid", "max_complexity"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -97,11 +119,11 @@ class Config:
         return PRESETS[self.preset] if self.time_limit is None else self.time_limit
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON- and TOML-able, without the fields that are None."""
+        """JSON- and TOML-able, without the fields that are None and without empty ways to steer."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-            if value is not None
+            if value is not None and not (key in STEERING and not value)
         }
 
     def to_toml(self) -> str:

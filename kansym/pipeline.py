@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,22 +13,26 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
+from kansym.data.dimensions import read_dimensions
 from kansym.discovery import Network, Task, run_network
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
+from kansym.narrowing import Narrowing, shown_rows
 from kansym.result import Points, Result, Table
+from kansym.structure.dimensions import Analysis, scalings
 from kansym.structure.noise import estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.dimensional import search_with_units
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
-from kansym.symbolic.lowdim import EXACT, Candidate, settled
+from kansym.symbolic.lowdim import EXACT, Candidate, reached
 from kansym.symbolic.lowdim import Table as SearchTable
 from kansym.symbolic.network import with_law
 from kansym.symbolic.primitives import Library, library
-from kansym.symbolic.search import search
-from kansym.symbolic.selection import Names, Parts, front_of, outlying_row, simplified
+from kansym.symbolic.selection import Names, Parts, description_length, front_of, outlying_row, simplified
+from kansym.symbolic.steering import Reduction, Steering, read_steering
 from kansym.symbolic.text import to_text
 
 Array = np.ndarray
@@ -36,11 +40,12 @@ SMALL = 30
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 SLACK = 1.2
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
-SHOWN_ROWS = 2000
 SEARCHED_ROWS = 4000
+LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
 BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just have failed to follow the law
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
+HOPELESS, HOPELESS_SHARE = 1.0, 0.15  # the noise of a table in which no smooth model sees anything, and its share
 ORDINARY = (1e-3, 1e4)
 REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
 
@@ -75,7 +80,11 @@ class _Stage:
 
 
 def fit(
-    dataset: Dataset, config: Config | None = None, on_event: Listener = ignore, budget: Budget | None = None
+    dataset: Dataset,
+    config: Config | None = None,
+    on_event: Listener = ignore,
+    budget: Budget | None = None,
+    hints: Sequence[Expression] = (),
 ) -> Result:
     """Find the law that explains the target of a table by its inputs.
 
@@ -84,6 +93,7 @@ def fit(
         config: choices; the defaults are meant to be good.
         on_event: receives typed events, see `kansym.events`.
         budget: a running time limit to share; a new one of `config.seconds` otherwise.
+        hints: formulas of the inputs that may be near the law, such as those of another target; they are refitted.
 
     Returns:
         The result, with the chosen formula in raw units; its `stop_reason` tells whether time or the user cut it short.
@@ -94,35 +104,76 @@ def fit(
     config = config or Config()
     budget = budget or Budget(config.seconds)
     clock = _Clock(on_event)
-    with clock.stage("data", f"{dataset.rows} rows"):
-        problem = prepare(dataset, config)
+    with clock.stage("data", f"{dataset.rows} rows") as stage:
+        _check_reach(dataset)
+        narrow = Narrowing.of(dataset, config, hints)
+        problem = prepare(narrow.table, config).with_hints([narrow.lowered(hint) for hint in hints])
+        stage.summary = "; ".join(narrow.notes)
     if problem.constant:
-        return finish(problem, [(Constant(float(problem.raw.target[0])), "constant")], None, config, budget, clock)
-    found: list[tuple[Expression, str]] = []
+        constant = Constant(float(problem.raw.target[0]))
+        return narrow.lifted(finish(problem, [(constant, "constant")], None, config, budget, clock))
     with clock.stage("search", "laws that need no network") as stage:
-        share = budget.part(SEARCH_SHARE * budget.remaining)
-        candidates = _candidates(problem, share, on_event)
-        row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
-        if row is not None:
-            problem = problem.without(
-                int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row])
-            )
-            on_event(Note(problem.dropped[-1]))
-            candidates = _candidates(problem, share, on_event)
-        found += [(candidate.expression, candidate.origin) for candidate in candidates]
+        share = budget.part((HOPELESS_SHARE if problem.hopeless else SEARCH_SHARE) * budget.remaining)
+        problem, candidates, found = _searched(problem, share, on_event)
+        back = narrow.missed(*_best_prediction(problem, found))
+        if back and not budget.expired:
+            earlier, narrow = narrow, narrow.widened(back)
+            names = ", ".join(dataset.input_names[i] for i in back)
+            on_event(Note(f"what is left depends on {names}: searching again"))
+            problem = prepare(narrow.table, config).with_hints([narrow.lowered(hint) for hint in hints])
+            problem, candidates, again = _searched(problem, budget.part(SEARCH_SHARE * budget.remaining), on_event)
+            found = [(narrow.lowered(earlier.raised(expression)), origin) for expression, origin in found] + again
         stage.summary = f"{len(found)} candidates"
-    known = problem.solved(candidates)
+    known = problem.solved(candidates) or problem.steering.outline is not None or problem.exact(found)
+    known = known or problem.hopeless or "network" in config.without
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match") as stage:
         share = budget.part(NETWORK_SHARE * budget.remaining)
         network = run_network(problem.task(known), share, on_event)
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
-    return finish(problem, found, network, config, budget, clock)
+    return narrow.lifted(finish(problem, found, network, config, budget, clock))
+
+
+def _searched(
+    problem: Problem, budget: Part, listen: Listener
+) -> tuple[Problem, list[Candidate], list[tuple[Expression, str]]]:
+    """The problem, perhaps without an outlying row; the candidates of the search; and all with their origins."""
+    steered = problem.steered(budget, listen)
+    shared = problem.exact([item for item in steered if item[1] == "shared"])  # the law of another target, adapted
+    candidates = [] if shared else _candidates(problem, budget, listen)
+    row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
+    if row is not None:
+        problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))
+        listen(Note(problem.dropped[-1]))
+        candidates = _candidates(problem, budget, listen)
+    return problem, candidates, [*steered, *((candidate.expression, candidate.origin) for candidate in candidates)]
+
+
+def _best_prediction(problem: Problem, found: list[tuple[Expression, str]]) -> tuple[Array, Array]:
+    """What the shortest description predicts of the fitted rows, in the table's unit, and which rows these are."""
+    rows = problem.fitted
+    lengths = [description_length(expression, mean_square(expression, rows), rows) for expression, _ in found]
+    best = found[int(np.nanargmin(lengths))][0] if np.any(np.isfinite(lengths)) else Constant(float(rows.target.mean()))
+    kept = np.sort(np.concatenate([problem.parts.train, problem.parts.validation])).astype(int)
+    return problem.target_power * best.evaluate(rows.inputs), kept
 
 
 def _candidates(problem: Problem, budget: Part, listen: Listener) -> list[Candidate]:
-    return [candidate for view in problem.views() for candidate in problem.searched(view, budget, listen)]
+    found: list[Candidate] = []
+    tables = [(each, problem.reduced(each)) for each in problem.steering.reductions(problem.dataset.columns)]
+    for place, (reduction, fewer) in enumerate(tables):
+        share = budget.part(budget.remaining / (len(tables) - place))
+        if reduction is None or fewer is None:
+            found += [each for view in problem.views() for each in problem.searched(view, share, listen)]
+            continue
+        inner = _candidates(fewer, share, listen)
+        for each in inner:
+            lifted = rescaled(canonical(reduction.lift(unscaled(each.expression, fewer))), problem)
+            found.append(replace(each, expression=lifted))
+        if fewer.solved(inner):
+            break
+    return found
 
 
 @dataclass(frozen=True)
@@ -142,6 +193,40 @@ class Problem:
     library: Library
     config: Config
     dropped: tuple[str, ...] = ()
+    units: Analysis | None = None
+    steering: Steering = Steering()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no smooth model explains anything, so that a law can only be a faint one."""
+        return self.noise >= HOPELESS and len(self.parts.train) >= ENOUGH_TO_STOP
+
+    def with_hints(self, hints: Sequence[Expression]) -> Problem:
+        """The problem with formulas of the raw columns to try besides those of the user."""
+        return replace(self, steering=replace(self.steering, hints=tuple(hints)))
+
+    def steered(self, budget: Budget | Part, listen: Listener) -> list[tuple[Expression, str]]:
+        """Candidates, in scaled columns, from what the user said about the law."""
+        if self.steering.outline is not None:
+            listen(Note(f"template: {self.steering.outline.described()}"))
+        rows = self.raw.take(self.parts.train[:SEARCHED_ROWS])
+        found = self.steering.candidates(rows, budget, self.library, self.config.seed)
+        return [(rescaled(expression, self), origin) for expression, origin in found]
+
+    def exact(self, found: list[tuple[Expression, str]]) -> bool:
+        """Whether one of the candidates leaves nothing of the rows."""
+        rows = self.fitted
+        allowed = (EXACT * float(np.std(rows.target * rows.roots))) ** 2
+        return any(mean_square(expression, rows) <= allowed for expression, _ in found)
+
+    def reduced(self, reduction: Reduction | None) -> Problem | None:
+        """The problem in the columns that the user's statements leave; None where it is not defined there."""
+        rows = None if reduction is None else reduction.apply(self.raw)
+        if reduction is None or rows is None:
+            return None
+        names = [to_text(column, self.dataset.input_names) for column in reduction.columns]
+        fewer = Dataset(rows.inputs, rows.target, tuple(names), self.dataset.target_names, weights=rows.weights)
+        return prepare(fewer, replace(self.config, guess=(), assume=(), template=None))
 
     def without(self, row: int) -> Problem:
         """The problem with one row left out of all fitting and judging, and a note that says so."""
@@ -189,7 +274,9 @@ class Problem:
         held = self.validation if len(self.validation) else train
         if train.weights is not None and held.weights is None:
             held = Rows(held.inputs, held.target, relative_weights(held.target))
-        found = search(SearchTable(train, held, self._goal_on(held, train)), budget, self.library)
+        without = self.config.without
+        table = SearchTable(train, held, self._goal_on(held, train), without)
+        found = search_with_units(table, None if "units" in without else self.units, budget, self.library)
         if found:
             text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
@@ -209,7 +296,7 @@ class Problem:
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
         held = self.validation if len(self.validation) else self.train
-        return settled(candidates, self._goal_on(held, self.train))
+        return reached(candidates, self._goal_on(held, self.train))
 
 
 def relative_weights(target: Array) -> Array:
@@ -221,10 +308,9 @@ def relative_weights(target: Array) -> Array:
 def prepare(dataset: Dataset, config: Config) -> Problem:
     """Check the table, split its rows, scale it by powers of ten and estimate the noise."""
     if dataset.targets.shape[1] != 1:
-        raise DataError(f"the table has {dataset.targets.shape[1]} target columns: fit one at a time with --target")
+        raise DataError(f"the table has {dataset.targets.shape[1]} target columns: fit_all fits them together")
     if dataset.rows < 3:
         raise DataError(f"the table has {dataset.rows} rows, too few for any law: at least 3 are needed")
-    _check_reach(dataset)
     weights = dataset.weights if dataset.sigma is None else 1.0 / (dataset.sigma / np.median(dataset.sigma)) ** 2
     raw = Rows(np.asarray(dataset.inputs), np.asarray(dataset.targets[:, 0]), weights)
     powers, target_power = power_of_ten(raw.inputs), float(power_of_ten(raw.target[:, None])[0])
@@ -236,9 +322,22 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     if config.noise is not None:
         spread = float(np.std(scaled.target)) or 1.0
         noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
+    dataset, units = _analysed(dataset)
     return Problem(
-        dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config
-    )
+        dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config,
+        units=units, steering=read_steering(config, dataset.input_names),
+    )  # fmt: skip
+
+
+def _analysed(dataset: Dataset) -> tuple[Dataset, Analysis | None]:
+    """The table with notes about its units, and what they say of the law."""
+    target, unit = dataset.target_names[0], dataset.target_units[0]
+    dimensions, notes = read_dimensions(dataset.input_names, dataset.input_units, target, unit)
+    bases = tuple(scalings(dimensions)) if dimensions else ()
+    if dimensions and not bases:
+        notes = (f"no product of the inputs has the unit of {quote(target)}: the law holds a constant with a unit",)
+    analysis = Analysis(dimensions, bases) if dimensions and bases else None
+    return (replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset), analysis
 
 
 def _check_reach(dataset: Dataset) -> None:
@@ -275,6 +374,17 @@ def unscaled(expression: Expression, problem: Problem) -> Expression:
     return canonical(raw if problem.target_power == 1.0 else multiply(Constant(problem.target_power), raw))
 
 
+def rescaled(expression: Expression, problem: Problem) -> Expression:
+    """A formula of the raw columns as one of the scaled columns."""
+    if np.all(problem.input_powers == 1.0) and problem.target_power == 1.0:
+        return expression
+    columns: list[Expression] = [
+        Variable(i) if power == 1.0 else multiply(Constant(float(power)), Variable(i))
+        for i, power in enumerate(problem.input_powers)
+    ]
+    return multiply(Constant(1.0 / problem.target_power), expression.substitute(columns))
+
+
 def finish(
     problem: Problem,
     found: list[tuple[Expression, str]],
@@ -287,6 +397,10 @@ def finish(
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
         front = _front(candidates, problem, budget)
+        doubt = problem.steering.doubt(candidates, front.best.expression, problem.raw, config.seed)
+        if doubt is not None:
+            problem = replace(problem, dropped=(*problem.dropped, doubt))
+            clock.listen(Note(doubt))
         clock.listen(Progress("select", 1.0, None, None, str(front.best)))
     dataset = problem.dataset
     if dataset.rows < SMALL:
@@ -324,22 +438,27 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: B
     """The front under the noise model (even or proportional errors) that describes the table in fewer nats."""
     dataset = problem.dataset
     names = Names(dataset.input_names, dataset.target_names[0], dataset.input_units, dataset.target_units[0])
-    y = problem.raw.target
+    y, seed, steering = problem.raw.target, problem.config.seed, problem.steering
+    names = replace(names, known=steering.known)
+    admitted = steering.admitted(candidates, problem.raw, seed)
+    leave = steering.leave(problem.raw, seed)
     options = []
     for rows, jacobian in _noise_models(problem):
-        parts = replace(problem.parts, rows=rows)
-        front = front_of(
-            candidates, parts, names, problem.config.max_complexity, budget.part(max(3.0, budget.remaining))
-        )
+        parts, share = replace(problem.parts, rows=rows), budget.part(max(3.0, budget.remaining))
         fitted = parts.fitted
+        front = front_of(admitted, parts, names, problem.config.max_complexity, share, leave)
         length = front.best.description_length
         if jacobian:
             length += float(np.sum(np.log(fitted.target))) - (PROPORTIONAL_NATS if y.max() > WIDE * y.min() else 0.0)
+            if options and mean_square(front.best.expression, fitted) > LARGEST_SHARE**2:
+                continue  # errors as large as the target itself are no errors in proportion to it
         options.append((length, front, parts))
         if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
             break
     _, front, parts = min(options, key=lambda option: option[0])
-    return front if budget.expired else simplified(front, parts, names)
+    if budget.expired or "simplification" in problem.config.without:
+        return front
+    return simplified(front, parts, names, problem.config.max_complexity)
 
 
 def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
@@ -385,7 +504,7 @@ def _raw_errors(network: Network | None, problem: Problem) -> dict:
 
 def _points(front: ParetoFront, problem: Problem) -> Points:
     count = len(problem.raw)
-    kept = np.arange(count) if count <= SHOWN_ROWS else np.linspace(0, count - 1, SHOWN_ROWS).round().astype(int)
+    kept = shown_rows(count)
     part = np.full(count, "left out", dtype=object)
     part[problem.parts.train] = "train"
     part[problem.parts.validation] = "validation"

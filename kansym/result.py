@@ -72,6 +72,12 @@ class Result:
         """The chosen formula."""
         return self.front.best
 
+    @property
+    def law_found(self) -> bool:
+        """Whether the formula says more than the mean of a target that varies."""
+        errors = next(iter(self.formula.errors.values()), None)
+        return bool(self.formula.expression.variables) or (errors is not None and errors.rmse == 0.0)
+
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """The chosen formula at inputs (N, D) in raw units, columns in the table's order."""
         return self.formula(inputs)

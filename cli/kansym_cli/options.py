@@ -48,6 +48,9 @@ def split_units(value: str) -> dict[str, str]:
 NAMES = {"type": split_names, "metavar": "NAME,..."}
 WIDTHS = {"type": split_widths, "metavar": "N,..."}
 UNITS = {"type": split_units, "metavar": "COLUMN=UNIT,..."}
+VALUES = {"type": split_names, "metavar": "NAME=VALUE,..."}
+# Several are given by repeating the flag: formulas hold commas.
+REPEATED = {"multiple": True, "callback": lambda context, option, value: value or None}
 
 # Settings of the fit: (flag, click's arguments). Their names are the fields of Config.
 _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -62,9 +65,13 @@ _SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--drop", {**NAMES, "help": "Search without these primitives."}),
     ("--max-complexity", {"type": click.IntRange(1), "help": "Nodes of the largest formula.  [default: 60]"}),
     ("--noise", {"type": float, "help": "Noise of the target over its RMS, such as 0.01.  [default: estimated]"}),
+    ("--guess", {**REPEATED, "metavar": "FORMULA", "help": "A formula to begin with; may be repeated."}),
+    ("--template", {"help": 'Outline of the law, such as "a*f(x) + g(y, z)": f, g and a are to be found.'}),
+    ("--assume", {**REPEATED, "metavar": "STATEMENT", "help": 'What the law obeys, such as "even(x)"; repeatable.'}),
+    ("--known-constants", {**VALUES, "help": 'Numbers to recognise, such as "c=299792458,k=1.380649e-23".'}),
 )
 _TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--target", {"help": "Column to explain.  [default: the last]"}),
+    ("--target", {"help": "Column to explain, or several as in vx,vy.  [default: the last]"}),
     ("--features", {**NAMES, "help": "Columns to explain it with, such as a,b.  [default: all others]"}),
     ("--units", {**UNITS, "help": "Units, such as T=K,v=m/s, besides those in the header."}),
     ("--weights", {"help": "Column of weights."}),

@@ -32,6 +32,7 @@ def document(result: Result, run: str) -> dict[str, Any]:
             "rivals": list(front.rivals),
             "rule": front.rule,
             "exact": front.exact,
+            "law_found": result.law_found,
             "noise": result.noise,
             "network_errors": result.network_errors,
             "stop_reason": result.stop_reason,
@@ -70,10 +71,13 @@ def page(result: Result, run: str) -> str:
 
 def _headline(result: Result) -> str:
     formula = printable(str(result.formula))
+    if not result.law_found:
+        target = printable(result.table.target_name)
+        return f"no law found: no formula of the inputs explains {target} better than a constant\n{formula}"
     if result.front.exact:
         return formula
-    size = _held_out(result.formula)
-    share = f", off by {_size(size.nrmse)} of the target's spread" if size else ""
+    size = held_out_errors(result.formula)
+    share = f", off by {size_text(size.nrmse)} of the target's spread" if size else ""
     return f"no closed form found; best approximation is\n{formula}\n(it does not reach the noise floor{share})"
 
 
@@ -130,24 +134,26 @@ def _errors(result: Result) -> str:
 
 
 def _error_cells(errors: Errors) -> list[str]:
-    sizes = [_size(errors.rmse), _size(errors.nrmse), _size(errors.max_error)]
+    sizes = [size_text(errors.rmse), size_text(errors.nrmse), size_text(errors.max_error)]
     return [str(errors.rows), *sizes, "-" if math.isnan(errors.r2) else f"{errors.r2:.8f}"]
 
 
-def _size(value: float) -> str:
+def size_text(value: float) -> str:
+    """An error in three digits; a dash for none."""
     return "-" if math.isnan(value) else f"{value:.3g}"
 
 
-def _held_out(formula: Formula) -> Errors | None:
+def held_out_errors(formula: Formula) -> Errors | None:
+    """The most honest errors that a formula has."""
     return next((formula.errors[part] for part in HELD_OUT if part in formula.errors), None)
 
 
 def _front(result: Result) -> str:
     rows = [["", "complexity", "NRMSE", "formula"]]
     for place, formula in enumerate(result.front.formulas):
-        errors = _held_out(formula)
+        errors = held_out_errors(formula)
         mark = ">" if place == result.front.chosen else "=" if place in result.front.rivals else ""
-        size = _size(errors.nrmse) if errors else "-"
+        size = size_text(errors.nrmse) if errors else "-"
         rows.append([mark, str(formula.complexity), size, printable(str(formula))])
     return "front (> chosen, = cannot be told from it)\n" + columns(rows)
 

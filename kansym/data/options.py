@@ -18,7 +18,7 @@ class TableOptions:
     A column may be named with or without its unit: `T` and `T [K]` both find the header `T [K]`.
 
     Attributes:
-        target: the column to explain; the last one if None.
+        target: the column to explain, or several as in "vx,vy"; the last one if None.
         features: the columns to explain it with, in this order; all that have no other part if None.
         missing: "error" refuses rows with missing or infinite numbers, "drop" leaves them out with a note.
         weights: a column of weights, at least 0; cannot be combined with sigma.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,18 +23,18 @@ class Roles:
     """Column positions by the part they play."""
 
     features: tuple[int, ...]
-    target: int
+    targets: tuple[int, ...]
     weights: int | None
     sigma: int | None
 
     @property
     def used(self) -> tuple[int, ...]:
-        """All positions, each once: features, target, weights or sigma."""
-        return (*self.features, self.target, *(i for i in (self.weights, self.sigma) if i is not None))
+        """All positions, each once: features, targets, weights or sigma."""
+        return (*self.features, *self.targets, *(i for i in (self.weights, self.sigma) if i is not None))
 
     def way_out(self, index: int) -> str:
         """What the user can do if the column at this position is no use."""
-        if index == self.target:
+        if index in self.targets:
             return "choose another target with --target"
         return LEAVE_OUT if index in self.features else "choose another column for weights or sigma"
 
@@ -65,23 +66,41 @@ def choose_roles(table: RawTable, options: TableOptions) -> Roles:
     """
     weights = None if options.weights is None else find_column(table, options.weights, "weights")
     sigma = None if options.sigma is None else find_column(table, options.sigma, "sigma")
-    target = _choose_target(table, options, {weights, sigma})
+    targets = _choose_targets(table, options, {weights, sigma})
     if options.features is None:
-        features = tuple(i for i in range(len(table.header)) if i not in (target, weights, sigma))
+        features = tuple(i for i in range(len(table.header)) if i not in (*targets, weights, sigma))
     else:
         features = tuple(find_column(table, name, "features") for name in options.features)
-    _check_roles(table, [*[(i, "a feature") for i in features], (target, "the target")], weights, sigma)
+    parts = [*((i, "a feature") for i in features), *((i, "the target") for i in targets)]
+    _check_roles(table, parts, weights, sigma)
     if not features:
         raise DataError(
-            f"{table.source}: only one column to use ({quote(table.header[target])}): a table needs an input and a "
+            f"{table.source}: only one column to use ({quote(table.header[targets[0]])}): a table needs an input and a "
             "target; if there are more columns, pass --separator"
         )
-    return Roles(features, target, weights, sigma)
+    return Roles(features, targets, weights, sigma)
 
 
-def _choose_target(table: RawTable, options: TableOptions, taken: set[int | None]) -> int:
-    if options.target is not None:
-        return find_column(table, options.target, "target")
+def target_positions(table: RawTable, wanted: str) -> tuple[int, ...]:
+    """Return the positions of the columns that `wanted` names: one column, or several separated by commas as in CSV.
+
+    A column whose name holds a comma is found as it stands.
+
+    Raises:
+        DataError: if there is no such column.
+    """
+    known = {header.strip() for header in table.header} | set(split_headers(table.header)[0])
+    if wanted.strip() in known or "," not in wanted or not wanted.isprintable():
+        return (find_column(table, wanted, "target"),)
+    names = [name.strip() for name in next(csv.reader([wanted], skipinitialspace=True), []) if name.strip()]
+    return tuple(find_column(table, name, "target") for name in names)
+
+
+def _choose_targets(table: RawTable, options: TableOptions, taken: set[int | None]) -> tuple[int, ...]:
+    return (_choose_target(table, taken),) if options.target is None else target_positions(table, options.target)
+
+
+def _choose_target(table: RawTable, taken: set[int | None]) -> int:
     free = [i for i in range(len(table.header)) if i not in taken]
     if not table.ordered and len(free) > 1 and "y" not in table.header:
         names = ", ".join(quote(table.header[i]) for i in free[:8])
@@ -99,7 +118,7 @@ def _check_roles(table: RawTable, parts: list[tuple[int, str]], weights: int | N
     seen: dict[int, str] = {}
     for index, part in parts:
         if index in seen:
-            both = "given twice as a feature" if part == seen[index] else f"both {seen[index]} and {part}"
+            both = f"given twice as {part}" if part == seen[index] else f"both {seen[index]} and {part}"
             raise DataError(f"{table.source}: column {quote(table.header[index])} is {both}: give it one part only")
         seen[index] = part
 
@@ -172,11 +191,11 @@ def _assemble(
     names, units = _names_and_units(table, options)
     return Dataset(
         inputs=np.column_stack([column[i] for i in roles.features]),
-        targets=column[roles.target],
+        targets=np.column_stack([column[i] for i in roles.targets]),
         input_names=tuple(names[i] for i in roles.features),
-        target_names=(names[roles.target],),
+        target_names=tuple(names[i] for i in roles.targets),
         input_units=tuple(units[i] for i in roles.features),
-        target_units=(units[roles.target],),
+        target_units=tuple(units[i] for i in roles.targets),
         weights=None if roles.weights is None else column[roles.weights],
         sigma=None if roles.sigma is None else column[roles.sigma],
         source=table.source,

@@ -7,9 +7,9 @@ from fractions import Fraction
 from kansym.export.code_writer import Language, code
 from kansym.export.safe_names import quoted_line, safe_names
 from kansym.result import Result
-from kansym.symbolic.expression import Call, Power
+from kansym.symbolic.expression import Call, Constant, Power
 from kansym.symbolic.formula import Formula
-from kansym.symbolic.labels import Exact
+from kansym.symbolic.labels import Exact, is_name
 
 _HELPERS = {
     "real_root": '''def real_root(x, numerator, denominator):
@@ -101,6 +101,8 @@ def _docstring(formula: Formula, names: tuple[str, ...]) -> list[str]:
     for name, column, unit, (low, high) in zip(names, formula.input_names, units, boxes, strict=True):
         seen = "" if low is None or high is None else f", {low:g} to {high:g} in the data"
         lines.append(f"        {name}: column {_described(column, unit)}{seen}")
+    named = {c.label: c.value for c in formula.expression.walk() if isinstance(c, Constant) and is_name(c.label)}
+    lines += [f"    Known constant: {name} = {value!r}" for name, value in named.items()]
     return [*lines, '    """']
 
 

@@ -58,6 +58,11 @@ def _heading(result: Result) -> str:
     formula, front = result.formula, result.front
     kind = "law" if front.exact else "law open"
     lead = "" if front.exact else _note("No closed form found; the best approximation is")
+    if not result.law_found:
+        kind, lead = (
+            "law open",
+            _note("No law found: no formula of the inputs explains the target better than a constant"),
+        )
     math = mathml(formula.expression, formula.input_names, 6, formula.target_name)
     text = f"{formula.target_name} = {formula.text(6)}"
     early = result.stop_reason != "finished"
@@ -235,8 +240,11 @@ def reproduce_command(result: Result) -> str:
     for key, value in result.config.to_dict().items():
         if key == "seed" or value == default.get(key) or value in ([], ()):
             continue
-        shown = listed([str(item) for item in value]) if isinstance(value, list) else str(value)
-        words += [f"--{key.replace('_', '-')}", shown]
+        flag = f"--{key.replace('_', '-')}"
+        if key in ("guess", "assume"):  # formulas hold commas: one flag each
+            words += [word for item in value for word in (flag, item)]
+        else:
+            words += [flag, listed([str(item) for item in value]) if isinstance(value, list) else str(value)]
     return shlex.join(words)
 
 

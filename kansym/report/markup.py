@@ -13,7 +13,7 @@ from html import escape
 from kansym.errors import printable
 from kansym.report import style
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
-from kansym.symbolic.labels import Exact
+from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.notation import as_fraction, as_real_power, ordered_terms, plain
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a piece holds together
@@ -146,8 +146,8 @@ class _Printer:
         self.digits = digits
 
     def piece(self, node: Expression) -> Piece:
-        if isinstance(node, Variable):
-            name = self.names[node.index]
+        if isinstance(node, Variable) or (isinstance(node, Constant) and is_name(node.label)):
+            name = self.names[node.index] if isinstance(node, Variable) else node.label or ""
             return Piece(self.dialect.name(name), word=not style.is_symbol(name))
         if isinstance(node, Sum):
             return self._sum(node)

@@ -91,6 +91,7 @@ def result_to_json(result: Result) -> dict[str, Any]:
         "graph": _graph_to_json(result.graph),
         "graph_before": _graph_to_json(result.graph_before),
         "noise": result.noise,
+        "law_found": result.law_found,
         "stop_reason": result.stop_reason,
         "environment": dict(result.environment),
     }

@@ -57,7 +57,8 @@ def _mean_square_of(residual: Array) -> float:
     size = np.max(np.abs(residual)) if len(residual) else 0.0
     if not np.isfinite(size):
         return np.inf
-    return 0.0 if size == 0 else float(np.mean((residual / size) ** 2) * size * size)
+    with np.errstate(over="ignore"):
+        return 0.0 if size == 0 else float(np.mean((residual / size) ** 2) * size * size)
 
 
 def fit_starts(expression: Expression, rows: Rows, starts: Array, steps: int = 30) -> tuple[Array, Array]:

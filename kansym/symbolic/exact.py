@@ -6,17 +6,18 @@ A number becomes exact when saying its exact form is cheaper than saying as many
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Product, Sum, add, whole
+from kansym.symbolic.expression import Constant, Expression, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact
 
 LARGEST_DENOMINATOR = 32
@@ -24,6 +25,7 @@ MARGIN_BITS = 8.0
 SURE = 4.0  # standard errors that a number may be away from its exact form
 NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
 POLISHING = 100
+NAMED_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "-2", "1/2", "-1/2", "3", "4"))
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,62 @@ def _irrational() -> tuple[tuple[Exact, float], ...]:
     return tuple(forms)
 
 
-def exact_form(value: float, error: float) -> Exact | None:
+@dataclass(frozen=True)
+class Known:
+    """A constant of the user, such as the speed of light, by its name."""
+
+    name: str
+    value: float
+
+    def constant(self) -> Constant:
+        """The labelled constant of a formula."""
+        return Constant(self.value, self.name)
+
+
+def named_form(value: float, error: float, known: Sequence[Known]) -> Expression | None:
+    """The product of an exact number and powers of one or two known constants that a fitted value stands for, or None.
+
+    Of several, the one of the shortest exact number and the fewest constants.
+    """
+    options: list[tuple[float, Expression]] = []
+    factors = list(_powers_of(known))
+    cost = math.log2(len(factors) + 1.0)
+    for size, parts in factors:
+        if not math.isfinite(size) or size == 0 or not math.isfinite(value / size):
+            continue
+        found = exact_form(value / size, error / abs(size), cost)
+        if found is not None:
+            options.append((_length(found) + len(parts), multiply(found.constant(), *parts)))
+    return min(options, key=lambda option: option[0])[1] if options else None
+
+
+def _powers_of(known: Sequence[Known]) -> Iterator[tuple[float, tuple[Expression, ...]]]:
+    """Values of the powers of one constant and the products of two, with the factors that they are written by."""
+    single = [(each, Fraction(p)) for each in known for p in NAMED_POWERS if each.value > 0 or p.denominator == 1]
+    for each, p in single:
+        yield _power_of(each, p), (raise_to(each.constant(), p),)
+    for (first, p), (second, q) in combinations(single, 2):
+        if first is not second and p.denominator == q.denominator == 1:
+            parts = (raise_to(first.constant(), p), raise_to(second.constant(), q))
+            yield _power_of(first, p) * _power_of(second, q), parts
+
+
+def _power_of(known: Known, exponent: Fraction) -> float:
+    try:
+        return float(known.value ** float(exponent))
+    except OverflowError:
+        return math.inf
+
+
+def _length(exact: Exact) -> float:
+    return math.log2(abs(exact.ratio.numerator)) + 2.0 * math.log2(exact.ratio.denominator) + 3.0 * abs(exact.pi)
+
+
+def exact_form(value: float, error: float, extra: float = 0.0) -> Exact | None:
     """The exact number that a fitted value with its standard error stands for, or None.
 
-    The bits of the form (numerator, denominator, the irrational factor) must stay below the bits that the data give.
+    The bits of the form (numerator, denominator, the irrational factor, and the extra ones) must stay below the bits
+    that the data give.
     """
     tolerance = max(SURE * error, NUMERICAL * abs(value), 1e-300)
     if not np.isfinite(value) or not np.isfinite(tolerance) or value == 0:
@@ -59,7 +113,11 @@ def exact_form(value: float, error: float) -> Exact | None:
             continue
         bits = cost + math.log2(abs(ratio.numerator)) + 2.0 * math.log2(ratio.denominator)
         form = factor.times(Exact(ratio))
-        if form is not None and bits + MARGIN_BITS < known + _bonus(ratio) and (best is None or bits < best.bits):
+        if (
+            form is not None
+            and bits + extra + MARGIN_BITS < known + _bonus(ratio)
+            and (best is None or bits < best.bits)
+        ):
             best = _Form(form, bits)
     return best.exact if best else None
 
@@ -69,7 +127,7 @@ def _bonus(ratio: Fraction) -> float:
     return 4.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
 
 
-def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None) -> Fit:
+def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None, known: Sequence[Known] = ()) -> Fit:
     """The formula without needless terms, known numbers made exact, the rest refitted, as long as it fits as well.
 
     With a budget that runs out, the steps made so far.
@@ -79,7 +137,7 @@ def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None
     for _ in range(24):
         if budget is not None and budget.expired:
             break
-        better = next((trial for trial in _simpler(fit, rows) if _as_good(trial, fit, rows, floor)), None)
+        better = next((trial for trial in _simpler(fit, rows, known) if _as_good(trial, fit, rows, floor)), None)
         if better is None:
             return fit
         fit = better
@@ -92,8 +150,8 @@ def _as_good(trial: Fit, fit: Fit, rows: Rows, floor: float) -> bool:
     return np.isfinite(trial.mean_square) and trial.mean_square <= max(fit.mean_square * max(chance, 1.0 + 1e-9), floor)
 
 
-def _simpler(fit: Fit, rows: Rows) -> Iterator[Fit]:
-    """Fits with one constant less: gone (0), or exact; the surest first."""
+def _simpler(fit: Fit, rows: Rows, known: Sequence[Known] = ()) -> Iterator[Fit]:
+    """Fits with one constant less: gone (0), exact, or known to the user; the surest first."""
     values = [constant.value for constant in fit.expression.free_constants]
     errors = [float(e) if np.isfinite(e) else 0.0 for e in fit.standard_errors]
     small = sorted(range(len(values)), key=lambda i: abs(values[i]) / (errors[i] + 1e-300))
@@ -105,9 +163,12 @@ def _simpler(fit: Fit, rows: Rows) -> Iterator[Fit]:
         exact = exact_form(value, errors[i])
         if exact is not None:
             yield polish(canonical(_replaced(fit.expression, i, exact.constant())), rows)
+        named = named_form(value, errors[i], known) if known and exact is None else None
+        if named is not None:
+            yield polish(canonical(_replaced(fit.expression, i, named)), rows)
 
 
-def _replaced(expression: Expression, position: int, constant: Constant) -> Expression:
+def _replaced(expression: Expression, position: int, constant: Expression) -> Expression:
     """The tree with its free constant number `position` replaced; a zero takes its product away and leaves its sum."""
     seen = -1
 

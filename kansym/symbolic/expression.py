@@ -327,6 +327,21 @@ class Tape:
                     adjoint[target] = seed * factor if known is None else known + seed * factor
         return np.broadcast_to(values[-1], shape), columns
 
+    def gradient(self, inputs: Array) -> tuple[Array, Array]:
+        """Values (N,) at inputs (N, D) with the tree's own constants, and their derivatives by the columns (N, D)."""
+        with np.errstate(all="ignore"):
+            values = self.trace(inputs, self.start)
+            adjoint: list[Array | float] = [*[0.0] * (len(values) - 1), 1.0]
+            slopes = np.zeros(inputs.shape)
+            for position in range(len(values) - 1, -1, -1):
+                step = self.steps[position]
+                if step[0] == "variable":
+                    slopes[:, step[1]] += adjoint[position]
+                elif step[0] not in ("free", "fixed"):
+                    for target, factor in self._partials(step, values):
+                        adjoint[target] = adjoint[target] + adjoint[position] * factor
+        return np.broadcast_to(values[-1], (len(inputs),)), slopes
+
     @staticmethod
     def _partials(step: tuple, values: list[Array]) -> Iterator[tuple[int, Array | float]]:
         kind = step[0]

@@ -97,6 +97,14 @@ class Exact:
         return _checked(ratio, self.pi * exponent, self.e * exponent, self.root if exponent % 2 else 1)
 
 
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
+
+
+def is_name(label: object) -> bool:
+    """Whether a label is the name of a known constant of the user, such as "c", and no exact number."""
+    return isinstance(label, str) and NAME.fullmatch(label) is not None and label not in ("pi", "E")
+
+
 def read_label(label: str) -> Exact:
     """The number that a label means.
 

@@ -76,6 +76,17 @@ def usable(target: Array) -> list[tuple[Link, Array]]:
     return found
 
 
+def weights_under(link: Link, target: Array, weights: Array | None) -> Array | None:
+    """Weights (N,) of the transformed target that keep its errors those of the target itself (delta method), mean 1."""
+    if link is LINKS[0]:
+        return weights
+    with np.errstate(all="ignore"):
+        slope = np.abs(link.slope(target))
+    before = np.ones(len(target)) if weights is None else weights
+    changed = before / np.maximum(slope, 1e-6 * slope.max()) ** 2
+    return changed / changed.mean()
+
+
 def free(value: float) -> Constant:
     """A constant that a fit may change."""
     return Constant(float(value))

@@ -16,8 +16,10 @@ from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, m
 from kansym.symbolic.dictionary import features
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.links import LINKS, Link, usable
+from kansym.symbolic.links import LINKS, Link, usable, weights_under
+from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
@@ -25,8 +27,11 @@ EXACT = 1e-9
 NATS_PER_NODE = 2.0
 DEAREST = 0.12
 PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
+SUMS, FEW_CONSTANTS = ("sum of powers", "sum of products"), 2
+MOST_CONSTANTS, SHORT = 4, 24
 SEARCH_ROWS = 400
 LARGEST_EXPONENT = 7.5
+MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,17 @@ class Candidate:
     error: float
     origin: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether it has so few constants that reaching the noise says enough."""
+        sums = self.origin.endswith(SUMS) and len(self.expression.free_constants) <= FEW_CONSTANTS
+        return sums or self.origin.endswith(PLAIN)
+
+    @property
+    def short(self) -> bool:
+        """Whether it has few constants and nodes."""
+        return len(self.expression.free_constants) <= MOST_CONSTANTS and self.expression.complexity <= SHORT
+
     def cost(self, price: float) -> float:
         """Error and length in one number, the smaller the better; price: e-folds of the error that a node must earn."""
         return float(np.log(self.error + 1e-12)) + price * self.expression.complexity
@@ -44,11 +60,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to fit, rows to judge by, and the error at which the search may stop."""
+    """Rows to fit, rows to judge by, the error at which the search may stop, and the stages that are left out.
+
+    rough: the target is no measurement but the value of a smooth model, so that any short formula at the goal will do.
+    """
 
     fit: Rows
     held: Rows
     goal: float = EXACT
+    without: tuple[str, ...] = ()
+    rough: bool = False
 
     @property
     def columns(self) -> int:
@@ -71,7 +92,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
         for expression in expressions:
             if allowed(expression, library):
                 found.append(Candidate(expression, table.error(expression), origin))
-        if budget.expired or settled(found, table.goal):
+        if budget.expired or settled(found, table.goal) or (table.rough and reached(found, table.goal)):
             break
     return ranked(found, price_of(len(table.fit)))
 
@@ -81,7 +102,12 @@ def settled(found: list[Candidate], goal: float) -> bool:
 
     The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by it.
     """
-    return any(candidate.error <= (goal if candidate.origin.endswith(PLAIN) else EXACT) for candidate in found)
+    return any(candidate.error <= (goal if candidate.plain else EXACT) for candidate in found)
+
+
+def reached(found: list[Candidate], goal: float) -> bool:
+    """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched."""
+    return any(candidate.error <= (goal if candidate.short else EXACT) for candidate in found)
 
 
 def price_of(rows: int) -> float:
@@ -96,6 +122,15 @@ def ranked(found: list[Candidate], price: float, keep: int = 24) -> list[Candida
 
 
 def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expression]]]:
+    for stage, check in _STAGES:
+        if stage not in table.without:
+            yield from check(table, library)
+
+
+Check = Iterator[tuple[str, list[Expression]]]
+
+
+def _first(table: Table, library: Library) -> Check:
     rows = table.fit
     yield "constant", [Constant(float(np.average(rows.target, weights=rows.weights)))]
     if table.columns == 0:
@@ -103,19 +138,68 @@ def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expressi
     yield "monomial", monomials(rows)
     yield "linear", [linear(rows)]
     yield "polynomial", list(polynomials(rows))
+
+
+def _added(table: Table, library: Library) -> Check:
     if table.columns > 1:
         yield "additive", list(additive(table, library, LINKS[:1]))
+
+
+def _fractions(table: Table, library: Library) -> Check:
     for degree in ((1, 2), (2, 2)) if table.columns <= 4 else ((1, 1),):
-        yield "rational", list(rationals(rows, *degree))
+        if table.columns:
+            yield "rational", list(rationals(table.fit, *degree))
+
+
+def _curves(table: Table, library: Library) -> Check:
     if table.columns == 1:
-        yield "curve", one_variable(rows, library)
-    yield from sparse(rows)
+        yield "curve", one_variable(table.fit, library)
+
+
+def _powers(table: Table, library: Library) -> Check:
+    yield from (("sum of powers", list(found)) for found in powers(table.fit))
+
+
+def _products(table: Table, library: Library) -> Check:
+    yield from (("sum of products", list(found)) for found in products(table.fit))
+
+
+def _halves(table: Table, library: Library) -> Check:
+    if 0 < table.columns <= MOST_HALVED:
+        yield from (("two halves", list(found)) for found in halves(table.fit, table.goal <= EXACT))
+
+
+def _sparse(table: Table, library: Library) -> Check:
+    if table.columns:
+        yield from sparse(table.fit)
+
+
+def _linked(table: Table, library: Library) -> Check:
     if table.columns > 1:
         yield "additive under a link", list(additive(table, library, LINKS[1:]))
         yield "product", list(separable(table, library))
-    for degree in ((3, 3), (4, 2), (4, 4)) if table.columns <= 2 else ():
-        yield "rational", list(rationals(rows, *degree))
-    yield "rational", list(rough_rationals(rows))
+
+
+def _dear_fractions(table: Table, library: Library) -> Check:
+    for degree in ((3, 3), (4, 2), (4, 4)) if 0 < table.columns <= 2 else ():
+        yield "rational", list(rationals(table.fit, *degree))
+    if table.columns:
+        yield "rational", list(rough_rationals(table.fit))
+
+
+# The checks in their order: what is cheap and exact first. The names are those that `Config.without` takes.
+_STAGES: tuple[tuple[str, Callable[[Table, Library], Check]], ...] = (
+    ("polynomials", _first),
+    ("splines", _added),
+    ("fractions", _fractions),
+    ("curves", _curves),
+    ("powers", _powers),
+    ("products", _products),
+    ("halves", _halves),
+    ("dictionary", _sparse),
+    ("splines", _linked),
+    ("fractions", _dear_fractions),
+)
 
 
 def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
@@ -203,7 +287,7 @@ def polynomials(rows: Rows) -> Iterator[Expression]:
 
 
 def _link_roots(link: Link, rows: Rows) -> Array:
-    weights = _link_weights(link, rows)
+    weights = weights_under(link, rows.target, rows.weights)
     return np.ones(len(rows)) if weights is None else np.sqrt(weights)
 
 
@@ -240,18 +324,11 @@ def one_variable(rows: Rows, library: Library) -> list[Expression]:
     found = [fit.expression for fit in plain[:24]]
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
-            for fit in match_curve(z, target, _link_weights(link, rows), library, 4, price=price)[:4]:
+            for fit in match_curve(z, target, weights_under(link, rows.target, rows.weights), library, 4, price=price)[
+                :4
+            ]:
                 found.append(polish(link.inverse(fit.expression), rows, 60).expression)
     return found
-
-
-def _link_weights(link: Link, rows: Rows) -> Array | None:
-    """Weights of the transformed target that keep its errors those of the target itself (delta method)."""
-    with np.errstate(all="ignore"):
-        slope = np.abs(link.slope(rows.target))
-    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-    changed = weights / np.maximum(slope, 1e-6 * slope.max()) ** 2
-    return changed / changed.mean()
 
 
 def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
@@ -263,7 +340,7 @@ def sparse(rows: Rows) -> Iterator[tuple[str, list[Expression]]]:
     most = 4 if len(thin) >= 60 else 3 if len(thin) >= 30 else 2 if len(thin) >= 12 else 1
     for link, target in usable(thin.target):
         found = []
-        for subset in best_subsets(values, target, _link_weights(link, thin), most):
+        for subset in best_subsets(values, target, weights_under(link, thin.target, thin.weights), most):
             terms = [
                 multiply(Constant(c), expressions[i]) for c, i in zip(subset.coefficients, subset.columns, strict=True)
             ]
@@ -363,7 +440,7 @@ def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterato
         return
     for link, target in usable(rows.target):
         if link in links:
-            curves = _additive_splines(rows.inputs, target, _link_weights(link, rows))
+            curves = _additive_splines(rows.inputs, target, weights_under(link, rows.target, rows.weights))
             if curves is not None:
                 yield from _matched(curves, rows, library, lambda parts, link=link: link.inverse(add(*parts)))
 

@@ -19,7 +19,7 @@ from kansym.symbolic.expression import (
     raise_to,
     whole,
 )
-from kansym.symbolic.labels import Exact, read_label
+from kansym.symbolic.labels import Exact, is_name, read_label
 
 Rule = Callable[[Expression], Expression]
 
@@ -78,7 +78,7 @@ def as_fraction(node: Expression) -> Quotient:
     above: list[Expression] = []
     below: list[Expression] = []
     for factor in factors:
-        if isinstance(factor, Constant):
+        if isinstance(factor, Constant) and not is_name(factor.label):
             known = exact_value(factor)
             product = number.times(known) if known else None
             if product is not None:

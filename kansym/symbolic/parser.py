@@ -57,7 +57,9 @@ _TWO = ("besselj", "pow")
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
+    """A piece of text: its kind ("number", "quoted", "name", "sign" or "end"), itself, and where it stands."""
+
     kind: str
     text: str
     at: int
@@ -75,14 +77,14 @@ def parse(text: str, names: Sequence[str]) -> Expression:
     """
     if len(text) > MOST_CHARACTERS:
         raise FormulaError(f"the formula has {len(text):,} characters: at most {MOST_CHARACTERS:,} are read")
-    reader = _Reader(text, {name: place for place, name in enumerate(names)})
+    reader = Reader(text, {name: place for place, name in enumerate(names)})
     try:
         return reader.whole_text()
     except RecursionError as error:
         raise FormulaError(f"the formula is nested too deeply: at most {MOST_DEPTH} levels are read") from error
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str) -> list[Token]:
     tokens, at = [], 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -90,24 +92,29 @@ def _tokens(text: str) -> list[_Token]:
             raise FormulaError(f"position {at + 1}: {quote(text[at])} has no meaning in a formula")
         kind = found.lastgroup or ""
         if kind != "space":
-            tokens.append(_Token(kind, found.group(kind), at))
+            tokens.append(Token(kind, found.group(kind), at))
         at = found.end()
-    return [*tokens, _Token("end", "", len(text))]
+    return [*tokens, Token("end", "", len(text))]
 
 
-class _Reader:
+class Reader:
+    """Reads one text by the grammar; each rule is a method, and `unknown_...` say what a name without meaning is.
+
+    text: see `parse`. numbers: the columns' numbers by their names.
+    """
+
     def __init__(self, text: str, numbers: dict[str, int]) -> None:
         self.tokens, self.numbers = _tokens(text), numbers
         self.place = self.depth = self.nodes = 0
 
     @property
-    def next(self) -> _Token:
+    def next(self) -> Token:
         return self.tokens[self.place]
 
-    def fail(self, message: str, token: _Token | None = None) -> FormulaError:
+    def fail(self, message: str, token: Token | None = None) -> FormulaError:
         return FormulaError(f"position {(token or self.next).at + 1}: {message}")
 
-    def take(self, *signs: str) -> _Token | None:
+    def take(self, *signs: str) -> Token | None:
         """The next token if it is one of these signs."""
         token = self.next
         if token.kind != "sign" or token.text not in signs:
@@ -168,7 +175,7 @@ class _Reader:
         sign = self.take("**", "^")
         return self.raised(base, self.nested(self.unary), sign) if sign else base
 
-    def raised(self, base: Expression, exponent: Expression, sign: _Token) -> Expression:
+    def raised(self, base: Expression, exponent: Expression, sign: Token) -> Expression:
         if not isinstance(exponent, Constant):
             return self.counted(call("exp", multiply(exponent, call("log", base))))
         if abs(exponent.value) > LARGEST_EXPONENT:
@@ -194,7 +201,7 @@ class _Reader:
             return self.counted(self.number(token))
         return self.counted(self.name(token))
 
-    def number(self, token: _Token) -> Constant:
+    def number(self, token: Token) -> Constant:
         if sum(character.isdigit() for character in token.text) > MOST_DIGITS:
             raise self.fail(f"the number has more than {MOST_DIGITS} digits", token)
         if token.text.isdigit():
@@ -204,7 +211,7 @@ class _Reader:
             raise self.fail(f"{token.text} is too large for a 64-bit float", token)
         return Constant(value)
 
-    def name(self, token: _Token) -> Expression:
+    def name(self, token: Token) -> Expression:
         name = token.text.replace("``", "`") if token.kind == "quoted" else token.text
         if token.kind == "name" and self.next.kind == "sign" and self.next.text == "(":
             return self.function(token)
@@ -212,13 +219,21 @@ class _Reader:
             return Variable(self.numbers[name])
         if token.kind == "name" and name in _CONSTANTS:
             return _CONSTANTS[name].constant()
+        return self.unknown_name(name, token)
+
+    def unknown_name(self, name: str, token: Token) -> Expression:
+        """What a name means that is no column and no constant."""
         raise self.fail(f"no column is called {quote(name)}: {did_you_mean(name, self.numbers)}", token)
 
-    def function(self, token: _Token) -> Expression:
+    def unknown_function(self, token: Token) -> Expression:
+        """What a function means that is none of the library; its arguments come next."""
+        known = [*CALLS, *_ROOTS, *_TWO]
+        raise self.fail(f"no function is called {quote(token.text)}: {did_you_mean(token.text, known)}", token)
+
+    def function(self, token: Token) -> Expression:
         name = _ALIASES.get(token.text, token.text)
         if name not in CALLS and name not in _ROOTS and name not in _TWO:
-            known = [*CALLS, *_ROOTS, *_TWO]
-            raise self.fail(f"no function is called {quote(token.text)}: {did_you_mean(token.text, known)}", token)
+            return self.unknown_function(token)
         arguments = self.arguments()
         if len(arguments) != (2 if name in _TWO else 1):
             raise self.fail(f"{token.text} takes {'two arguments' if name in _TWO else 'one argument'}", token)
@@ -236,7 +251,7 @@ class _Reader:
         self.expect(")")
         return arguments
 
-    def bessel(self, arguments: list[Expression], token: _Token) -> Expression:
+    def bessel(self, arguments: list[Expression], token: Token) -> Expression:
         if arguments[0] != whole(0):
             raise self.fail("besselj is known for order 0 only: write besselj(0, x)", token)
         return call("besselj0", arguments[1])

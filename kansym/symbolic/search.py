@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,12 +13,17 @@ from kansym.structure import symmetry
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.curves import allowed
+from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import Candidate, Table, monomials, price_of, ranked, settled, solve
+from kansym.symbolic.lowdim import EXACT, Candidate, Table, monomials, price_of, ranked, reached, settled, solve
+from kansym.symbolic.parts import solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.signomials import powers, products
 
 Array = np.ndarray
 LIFTED = 10
+FEWEST = 40  # rows from which symmetries are looked for
 Lift = Callable[[Expression], Expression]
 
 
@@ -86,31 +91,62 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     found = solve_cheaply(table, budget, library)
-    if settled(found, table.goal):
+    if settled(found, table.goal) or budget.expired:
         return ranked(found, price_of(len(table.fit)))
-    chain = (
-        reduce_table(rows, budget) if len(rows.target) >= 40 and table.columns > 1 else [Reduced(rows, lambda e: e, ())]
-    )
+    symmetric = len(rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
+    chain = reduce_table(rows, budget) if symmetric else [Reduced(rows, lambda e: e, ())]
     for reduced in chain[::-1]:
-        inner = Table(
-            Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
-            Rows(reduced.rows.held_inputs, reduced.rows.held_target),
-            table.goal,
-        )
+        inner = _inner(reduced, table)
         for candidate in solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]:
             found.append(lifted(candidate, reduced, table))
-        if budget.expired or settled(found, table.goal):
+        if budget.expired or reached(found, table.goal):
             break
+        if reduced is chain[-1] and "parts" not in table.without:
+            parts = solve_by_parts(inner, budget, library, _piece_search(library))
+            found += [lifted(candidate, reduced, table) for candidate in parts[:LIFTED]]
+            if reached(found, table.goal):
+                break
     return ranked(found, price_of(len(table.fit)))
 
 
+def _piece_search(library: Library) -> Callable[[Table, Budget | Part], list[Candidate]]:
+    """The search for a piece of a law, which is not taken apart once more."""
+    return lambda piece, share: search(replace(piece, without=(*piece.without, "parts")), share, library)
+
+
+def _inner(reduced: Reduced, table: Table) -> Table:
+    """The table of fewer columns; of the raw one, what was tried already is left out."""
+    return replace(
+        table,
+        fit=Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
+        held=Rows(reduced.rows.held_inputs, reduced.rows.held_target),
+        without=table.without if reduced.steps or table.columns < 2 else (*table.without, "powers", "products"),
+    )
+
+
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
-    """The constant and the monomials, refitted: what needs no search at all."""
+    """The constant, the monomials and sums of products, refitted: what needs hardly any search."""
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
     for expression in monomials(table.fit):
         fitted = polish(expression, table.fit, 20).expression
         found.append(Candidate(fitted, table.error(fitted), "monomial"))
+    if table.columns < 2:
+        return found
+    for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
+        for expressions in trained(table.fit) if stage not in table.without else ():
+            if settled(found, table.goal) or budget.expired:
+                break
+            found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     return found
+
+
+def _tidied(expression: Expression, origin: str, table: Table) -> Candidate:
+    """A candidate; an exact one with its known numbers made exact, so that it shows its true length."""
+    found = Candidate(expression, table.error(expression), origin)
+    if found.error > EXACT:
+        return found
+    shorter = tidy(expression, table.fit).expression
+    return Candidate(shorter, table.error(shorter), origin)
 
 
 def lifted(candidate: Candidate, reduced: Reduced, table: Table) -> Candidate:

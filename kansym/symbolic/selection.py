@@ -3,46 +3,74 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.structure.noise import ENOUGH, unexplained
+from kansym.data.dimensions import Dimensions, read_dimensions
+from kansym.structure.dimensions import scalings
+from kansym.structure.noise import patterned
+from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square, polish
-from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum
+from kansym.symbolic.exact import Known, tidy
+from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
-from kansym.symbolic.labels import read_label
+from kansym.symbolic.labels import is_name, read_label
 from kansym.symbolic.simplify import simplify_in_child
+from kansym.symbolic.textbook import textbook
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
 FREE_EXPONENT_NATS = 8.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 3.0  # odds of 20 to 1
+NAMED_NATS = 2.0  # to say which of the user's known constants
+UNITS_MARGIN = 0.5
+MANY_TRIES_NATS = 6.0  # by which the best of some hundred formulas beats a constant on noise alone
+GAIN_ERRORS = 1.8
 KEPT = 10
 TIDIED = 8
 PHASED = 4
 LONG = 12  # nodes from which sympy is asked for a shorter form
 SIMPLIFY_SECONDS = 20.0
-CLEAN = 1e-7
-PATTERN = 0.15
+CLEAN = 1e-9
+MOST_DECIMALS = 10
+ROUNDED = 0.501  # units of the last decimal
 FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
 OUTLYING = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0
-PATTERN_OF_FEW = 0.5
 
 
 @dataclass(frozen=True)
 class Names:
-    """How a formula's columns are called and in what units they are."""
+    """How a formula's columns are called and in what units they are, and which numbers the user gave a name."""
 
     inputs: tuple[str, ...]
     target: str
     input_units: tuple[str | None, ...] = ()
     target_unit: str | None = None
+    known: tuple[Known, ...] = ()
+
+    @property
+    def dimensions(self) -> Dimensions | None:
+        """What the columns measure, where the units say so."""
+        return _dimensions(self)
+
+    @property
+    def margin(self) -> float:
+        """Within how many nats the simplest formula wins: units say more about likely laws than the number of nodes."""
+        return RIVAL_NATS if self.dimensions is None else UNITS_MARGIN
+
+
+@cache
+def _dimensions(names: Names) -> Dimensions | None:
+    """None too where the inputs cannot make the target's unit: some constant then has a unit, whatever the formula."""
+    units = names.input_units or (None,) * len(names.inputs)
+    found, _ = read_dimensions(names.inputs, units, names.target, names.target_unit)
+    return found if found is not None and scalings(found, 1) else None
 
 
 @dataclass(frozen=True)
@@ -95,6 +123,8 @@ def _small_sample(parameters: int, rows: int) -> float:
 
 
 def _bits(constant: Constant) -> float:
+    if is_name(constant.label):
+        return NAMED_NATS
     ratio = read_label(constant.label or "1").ratio
     return 0.5 * math.log(abs(ratio.numerator) * ratio.denominator + 1.0)
 
@@ -105,32 +135,39 @@ def front_of(
     names: Names,
     most: int,
     budget: Budget | Part | None = None,
+    leave: Callable[[Expression], bool] | None = None,
 ) -> ParetoFront:
     """The Pareto front of candidate expressions (with their origins), refitted, made exact where the data allow it.
 
     most: the greatest complexity allowed; the simplest candidate is kept whatever it costs.
+    leave: tells whether a refitted formula may be on the front; where none may, 0 is.
     """
     rows = parts.fitted
     fits: dict[Expression, tuple[Fit, str]] = {}
-    for rank, (expression, origin) in enumerate(_preselected(expressions, rows)):
+    for rank, (expression, origin) in enumerate(_preselected(expressions, rows, names)):
         if budget is not None and budget.expired and fits:
             break
-        fit = tidy(expression, rows, budget) if rank < TIDIED else polish(expression, rows, 30)
-        if np.isfinite(fit.mean_square):
+        fit = tidy(expression, rows, budget, names.known) if rank < TIDIED else polish(expression, rows, 30)
+        if np.isfinite(fit.mean_square) and (leave is None or leave(fit.expression)):
             fits.setdefault(_shape(fit.expression), (fit, origin))
+    if leave is not None or not fits:  # no effect at all breaks no statement
+        fits.setdefault(whole(0), (Fit(whole(0), mean_square(whole(0), rows), np.zeros(0)), "nothing"))
     fits = _within(fits, most)
     formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
-    return choose(formulas, rows)
+    return choose(formulas, rows, names.margin)
 
 
-def _preselected(expressions: Iterable[tuple[Expression, str]], rows: Rows) -> list[tuple[Expression, str]]:
+def _preselected(
+    expressions: Iterable[tuple[Expression, str]], rows: Rows, names: Names
+) -> list[tuple[Expression, str]]:
     """The candidates worth polishing: the shortest descriptions, and the best of every complexity."""
     scored = []
     for expression, origin in expressions:
         misfit = mean_square(expression, rows)
         if np.isfinite(misfit):
-            scored.append((description_length(expression, misfit, rows), expression.complexity, expression, origin))
+            length = description_length(expression, misfit, rows) + unit_nats(expression, names.dimensions)
+            scored.append((length, expression.complexity, expression, origin))
     scored.sort(key=lambda item: (item[0], item[1]))
     kept = scored[:KEPT]
     best: dict[int, tuple] = {}
@@ -153,13 +190,19 @@ def _within(fits: Mapping[Expression, tuple[Fit, str]], most: int) -> dict[Expre
     return {shape: fits[shape]}
 
 
-def choose(formulas: list[Formula], rows: Rows) -> ParetoFront:
+def choose(formulas: list[Formula], rows: Rows, margin: float = RIVAL_NATS) -> ParetoFront:
     """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals.
 
-    The chosen formula is the simplest whose description is within `RIVAL_NATS` of the shortest.
+    The chosen formula is the simplest whose description is within `margin` nats of the shortest; a constant, unless
+    another formula is clearly better, see `_believable`.
     """
     shortest = min(formula.description_length for formula in formulas)
-    best = next(formula for formula in formulas if formula.description_length <= shortest + RIVAL_NATS)
+    best = next(formula for formula in formulas if formula.description_length <= shortest + margin)
+    constants = [formula for formula in formulas if not formula.expression.variables]
+    if constants and best.expression.variables:
+        constant = min(constants, key=lambda formula: formula.description_length)
+        options = [formula for formula in formulas if formula.description_length <= shortest + margin]
+        best = next((formula for formula in options if _believable(formula, constant, rows)), constant)
     front: list[Formula] = []
     lowest = math.inf
     for formula in formulas:
@@ -175,17 +218,52 @@ def choose(formulas: list[Formula], rows: Rows) -> ParetoFront:
     return ParetoFront(tuple(front), front.index(best), rivals, exact=reaches_noise(best.expression, rows))
 
 
+def _believable(formula: Formula, constant: Formula, rows: Rows) -> bool:
+    """Whether a formula says more than a constant: not the luckiest of many tries, and not for the sake of few rows.
+
+    The row-by-row gains must be positive beyond `GAIN_ERRORS` of their own standard errors: what one or two rows far
+    out gain, whatever the size of it, reaches no more than the square root of their number.
+    """
+    if constant.description_length - formula.description_length <= MANY_TRIES_NATS:
+        return False
+    before = (constant.expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    after = (formula.expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    size = float(np.max(np.abs(before))) or 1.0
+    gains = (before / size) ** 2 - (after / size) ** 2
+    error = float(np.std(gains)) / math.sqrt(max(len(rows) - len(formula.expression.free_constants), 1))
+    return float(np.mean(gains)) > GAIN_ERRORS * error
+
+
 def reaches_noise(expression: Expression, rows: Rows) -> bool:
     """Whether nothing but noise is left of the table: no error beyond rounding, or residuals without any pattern."""
-    residual = (expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    predicted = expression.evaluate(rows.inputs)
+    error = predicted - rows.target
+    residual = error * rows.roots
     spread = float(np.std(rows.target * rows.roots))
-    if float(np.sqrt(np.mean(residual**2))) <= CLEAN * spread:
+    if float(np.sqrt(np.mean(residual**2))) <= CLEAN * spread or float(np.max(np.abs(error))) <= _rounding(rows.target):
         return True
-    allowed = PATTERN if len(rows) >= ENOUGH else PATTERN_OF_FEW
-    return unexplained(rows.inputs, residual / np.max(np.abs(residual))) < allowed
+    if not np.all(np.isfinite(residual)):
+        return False
+    return not patterned(rows.inputs, residual / np.max(np.abs(residual)), predicted)
 
 
-def simplified(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
+def _rounding(target: Array) -> float:
+    """The largest error of a target (N,) that was written with so many decimals; 0 when it was not rounded."""
+    for decimals in range(MOST_DECIMALS):
+        if np.all(np.abs(np.round(target, decimals) - target) <= 1e-12 * np.abs(target)):
+            return ROUNDED * 10.0**-decimals
+    return 0.0
+
+
+def simplified(front: ParetoFront, parts: Parts, names: Names, most: int | None = None) -> ParetoFront:
+    """The front with its chosen formula made shorter by sympy and written as a textbook would, values unchanged.
+
+    most: the greatest complexity that the way of writing may lead to.
+    """
+    return _written(_shortened(front, parts, names), parts, names, most)
+
+
+def _shortened(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
     """The front with its chosen formula rewritten by sympy, where that is shorter and numerically the same."""
     best = front.best
     if best.complexity < (PHASED if _has_phase(best.expression) else LONG):
@@ -194,15 +272,39 @@ def simplified(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
     shorter = simplify_in_child(best.expression, SIMPLIFY_SECONDS, points)
     if shorter is None:
         return front
-    fit = tidy(shorter, parts.fitted)
-    before = mean_square(best.expression, parts.fitted)
-    floor = (RELATIVE_FLOOR**2) * float(np.mean((parts.fitted.target * parts.fitted.roots) ** 2))
-    if fit.expression.complexity >= best.complexity or fit.mean_square > max(1.000001 * before, floor):
+    fit = tidy(shorter, parts.fitted, None, names.known)
+    if fit.expression.complexity >= best.complexity or not _as_accurate(fit, best, parts.fitted):
         return front
     formulas = [formula for formula in front.formulas if formula is not best]
     formulas.append(formula_of(fit, best.origin, parts, names))
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
-    return choose(formulas, parts.fitted)
+    return choose(formulas, parts.fitted, names.margin)
+
+
+def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -> ParetoFront:
+    """The front with its chosen formula as a textbook would print it, the constants as written refitted.
+
+    Its description is that of the shortest form known: how it is written changes no choice.
+    """
+    best = front.best
+    form = textbook(best.expression, parts.rows.inputs)
+    if form == best.expression or form.complexity > max(most or form.complexity, best.complexity):
+        return front
+    fit = polish(form, parts.fitted)
+    if not _as_accurate(fit, best, parts.fitted):
+        return front
+    formula = formula_of(fit, best.origin, parts, names)
+    formula = replace(formula, description_length=min(formula.description_length, best.description_length))
+    formulas = [*(other for other in front.formulas if other is not best), formula]
+    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    after = choose(formulas, parts.fitted, names.margin)
+    return after if after.best is formula else front
+
+
+def _as_accurate(fit: Fit, formula: Formula, rows: Rows) -> bool:
+    """Whether another way to write a formula fits as well, up to rounding."""
+    floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
+    return fit.mean_square <= max(1.000001 * mean_square(formula.expression, rows), floor)
 
 
 def selection_error(formula: Formula) -> float:
@@ -230,7 +332,7 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
         box,
         names.input_units,
         names.target_unit,
-        description_length(fit.expression, fit.mean_square, rows),
+        description_length(fit.expression, fit.mean_square, rows) + unit_nats(fit.expression, names.dimensions),
         origin,
     )
 
@@ -311,7 +413,11 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     if not scored:
         return None
     best, found = scored[0][0] - 0.5 * math.log(len(rows)) - OUTLIER_NATS, None
-    for _, expression in scored[:8]:
+    simplest: dict[int, Expression] = {}  # a long formula may bend to the outlier; the law itself then ranks far behind
+    for _, expression in scored:
+        simplest.setdefault(expression.complexity, expression)
+    tried = [expression for _, expression in scored[:8]] + [simplest[size] for size in sorted(simplest)[:8]]
+    for expression in dict.fromkeys(tried):
         fitted = _refitted(expression, rows, 20)
         residual = np.abs((fitted.evaluate(rows.inputs) - rows.target) * rows.roots)
         row = int(np.argmax(residual))

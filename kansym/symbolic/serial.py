@@ -16,7 +16,7 @@ from typing import Any
 from kansym.errors import FormulaError, ModelFileError
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
 from kansym.symbolic.formula import Errors, FittedConstant, Formula
-from kansym.symbolic.labels import Exact, read_label
+from kansym.symbolic.labels import Exact, is_name, read_label
 from kansym.symbolic.primitives import CALLS
 
 # Far above every formula that a fit can return, far below what would exhaust the stack or the memory.
@@ -140,6 +140,8 @@ class _Reader:
 def _exact_or_free(value: Any, label: Any) -> Constant:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ModelFileError("a formula has a constant that is not a number")
+    if is_name(label):
+        return Constant(float(value), label)
     if label is not None and not math.isclose(_exact(label).value, value, rel_tol=1e-9, abs_tol=0.0):
         raise ModelFileError(f"a formula has the exact constant {label!r} with another value")
     return Constant(float(value), label)
@@ -172,7 +174,7 @@ def _primitive(name: Any) -> str:
 def _constant(value: Any) -> FittedConstant:
     record = mapping(value, "a constant")
     error, label = record.get("error"), record.get("label")
-    if label is not None:
+    if label is not None and not is_name(label):
         _exact(label)
     return FittedConstant(
         number(record.get("value"), "a constant"),

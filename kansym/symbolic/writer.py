@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
+from kansym.symbolic.labels import is_name
 from kansym.symbolic.notation import Quotient, as_fraction, ordered_terms
 
 # How firmly a text holds together; one that binds less than its place asks for gets parentheses.
@@ -29,6 +30,8 @@ class Writer(ABC):
     def _node(self, node: Expression) -> tuple[str, int]:
         if isinstance(node, Variable):
             return self._name(self.names[node.index]), ATOM
+        if isinstance(node, Constant) and is_name(node.label):
+            return self._name(node.label or ""), ATOM
         if isinstance(node, Sum):
             return self._sum(node), SUM
         if isinstance(node, Call):

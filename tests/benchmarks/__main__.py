@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks NAME [options]`."""
+"""`python -m tests.benchmarks NAME [options]`; rates of recovered laws are measured by `kansym bench formulas`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 COMMANDS = (
     "classics",
     "firas",
-    "monomials",
-    "nguyen",
-    "feynman",
     "strd",
     "determinism",
     "surrogates",
@@ -32,7 +29,6 @@ COMMANDS = (
     "sparsity",
     "streaming",
 )
-LAW_ROWS = 2000
 Benchmark = tuple["Callable[[Problem], Record]", "list[Problem]", "Callable[[Sequence[Record]], Report]"]
 
 
@@ -44,9 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--names", nargs="+", metavar="NAME", help="only these data sets")
     made.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (5 for classics and firas, else 1)")
     made.add_argument("--processes", type=int, default=14, help="determinism: how many (default 14)")
-    made.add_argument("--noise", type=float, nargs="+", metavar="G", help="noise over the target's RMS, one or more")
-    made.add_argument("--rows", type=int, help="rows of generated laws (default 2000; nguyen: as the card says)")
-    made.add_argument("--names-of-law", action="store_true", help="keep the law's column names and units")
+    made.add_argument("--rows", type=int, help="streaming: rows of the file")
     made.add_argument("--time-limit", type=float, metavar="S", help="seconds per fit (default: that of kansym)")
     made.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="fits at once, one thread each")
     made.add_argument("--results", type=Path, metavar="FILE", help="keep one JSON line per problem in this file")
@@ -72,7 +66,7 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
         return _sparsity(options)
     if options.name == "streaming":
         return _streaming(options)
-    return _determinism(options) if options.name == "determinism" else _laws(options)
+    return _determinism(options)
 
 
 def _classics(options: argparse.Namespace) -> Benchmark:
@@ -86,28 +80,6 @@ def _classics(options: argparse.Namespace) -> Benchmark:
     if firas:
         return classics.run_firas, problems, classics.report_firas
     return classics.run_classic, problems, classics.report_classics
-
-
-def _laws(options: argparse.Namespace) -> Benchmark:
-    from tests.benchmarks import laws
-    from tests.benchmarks.runs import Problem
-
-    noises = options.noise or ((0.0, 0.01) if options.name == "monomials" else (0.0,))
-    rows = options.rows or (None if options.name == "nguyen" else LAW_ROWS)
-    seconds = 60.0 if options.name == "feynman" and options.time_limit is None else options.time_limit
-    anonymous = options.name != "nguyen" and not options.names_of_law
-    problems = [
-        Problem(name, seed, rows, noise, anonymous, seconds)
-        for noise in noises
-        for name in options.names or laws.names(options.name)
-        for seed in range(options.seeds or 1)
-    ]
-    titles = {
-        "monomials": "The 38 monomial Feynman laws",
-        "nguyen": "Nguyen 1 to 12",
-        "feynman": "The 100 Feynman equations, first try",
-    }
-    return laws.run_law, problems, lambda records: laws.report(options.name, titles[options.name], records, True)
 
 
 def _strd(options: argparse.Namespace) -> Benchmark:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from kansym.errors import KansymError
 
 if TYPE_CHECKING:
-    from kansym.data.dataset import Dataset
     from kansym.result import Result
 
 Record = dict[str, Any]
@@ -29,8 +28,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class Problem:
     """One fit: a data set of `kansym_datasets`, how to draw it, and how long to search.
 
-    seed: of the fit and, for generated laws, of the rows. rows, noise: for generated laws. anonymous: columns are
-    called x0, x1, ... and lose their units.
+    seed: of the fit and, for generated laws, of the rows. rows, noise: for generated laws.
     time_limit: seconds; None for the default of kansym.
     """
 
@@ -38,7 +36,6 @@ class Problem:
     seed: int = 0
     rows: int | None = None
     noise: float = 0.0
-    anonymous: bool = False
     time_limit: float | None = None
 
     @property
@@ -50,24 +47,17 @@ class Problem:
 Worker = Callable[[Problem], Record]
 
 
-def dataset_of(problem: Problem) -> Dataset:
-    """The rows of a problem."""
-    import kansym_datasets
-    from kansym.data.dataset import Dataset
-
-    data = kansym_datasets.load(problem.name, problem.rows, problem.noise, problem.seed)
-    return Dataset.from_arrays(data.inputs, data.targets) if problem.anonymous else data
-
-
 def fitted(problem: Problem) -> tuple[Record, Result | None]:
     """Fit a problem: a record that always exists, and the result if there is one."""
     import torch
 
+    import kansym_datasets
     from kansym.config import Config
     from kansym.pipeline import fit
 
     torch.set_num_threads(1)
-    data, config = dataset_of(problem), Config(seed=problem.seed, time_limit=problem.time_limit)
+    data = kansym_datasets.load(problem.name, problem.rows, problem.noise, problem.seed)
+    config = Config(seed=problem.seed, time_limit=problem.time_limit)
     record: Record = {**asdict(problem), "formula": None, "error": None, "stop_reason": None}
     started, result = time.perf_counter(), None
     try:

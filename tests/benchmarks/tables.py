@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import sys
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from kansym.bench.formulas.records import finite
 
 DOCS = Path(__file__).parents[2] / "docs/benchmarks"
 PACKAGES = ("torch", "numpy", "scipy", "sympy")
@@ -74,15 +75,6 @@ def say(text: str) -> None:
     """Write a line of progress to standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
-
-
-def finite(value: Any) -> Any:
-    """JSON has no infinite numbers and no nan: they become null."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def yes(value: bool) -> str:

@@ -131,7 +131,7 @@ def test_numbers_whose_squares_no_float_can_hold_are_refused(column: str, scale:
 
 def test_several_targets_are_refused() -> None:
     data = Dataset.from_arrays(box(20, 2), box(20, 2), target=["u", "v"])
-    with pytest.raises(KansymError, match="one at a time"):
+    with pytest.raises(KansymError, match="fit_all fits them together"):
         fit(data, FAST)
 
 

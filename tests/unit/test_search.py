@@ -28,7 +28,12 @@ LAWS: tuple[tuple[str, Callable[..., Array], Box, int], ...] = (
     ("interference", lambda a, d: a * np.cos(d) ** 2, ((1, 5), (-1.4, 1.4)), 9),
     ("cooling", lambda t, r: 20 + 65 * np.exp(-0.31 * t) + 2.5 * r, ((0, 9), (0, 3)), 15),
     ("fall", lambda h, v, t: h + v * t - 4.9 * t**2, ((1, 9), (-5, 5), (0.1, 2)), 14),
-    ("pressure", lambda n, t, v, b: n * t / (v - b), ((1, 4), (200, 400), (5, 9), (0.1, 1.5)), 11),
+    (
+        "pressure",
+        lambda n, t, v, b: n * t / (v - b),
+        ((1, 4), (200, 400), (5, 9), (0.1, 1.5)),
+        13,
+    ),  # as 1/(v/(n t) - b/(n t)); the final stage writes it shorter
     ("torque", lambda f, r, s: f * r * np.sin(s), ((1, 9), (0.2, 1.2), (-3, 3)), 10),
     ("doppler", lambda f, v, c: f / (1 - v / c), ((1, 5), (1, 3), (5, 20)), 13),
 )

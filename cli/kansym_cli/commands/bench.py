@@ -1,4 +1,4 @@
-"""`kansym bench layers | training | scaling`: speed, memory and accuracy beside other programs, measured in one run."""
+"""`kansym bench layers | training | scaling | formulas`: speed, memory, accuracy and recovered laws, in one run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym_cli import console, options
+from kansym_cli.commands import formulas
 
 if TYPE_CHECKING:
     from kansym.bench.settings import Settings
@@ -65,6 +66,9 @@ def training(**chosen: Any) -> None:
 def scaling(**chosen: Any) -> None:
     """Cost against grid, rows, width and networks, and the rounding error of every fast path."""
     _run("scaling", **chosen)
+
+
+command.add_command(formulas.command, "formulas")
 
 
 def _run(suite: str, as_json: bool, out: Path | None, case: tuple[str, ...], **chosen: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import click
 
 from kansym.errors import ConfigError, ModelFileError
 from kansym.events import Note
-from kansym_cli import console, options, output
+from kansym_cli import console, options, output, several
 
 if TYPE_CHECKING:
     from kansym.budget import Budget
@@ -37,7 +37,7 @@ Exit codes: 0 finished, 1 kansym failed, 2 wrong usage or bad input,
 @options.JSON
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
 def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
-    """Find the law that explains one column of the table DATA by the others.
+    """Find the law that explains one column of the table DATA by the others, or each of several.
 
     DATA is a CSV, TSV, text, Parquet, NPZ, HDF5 or Excel file; - reads CSV from standard input. The defaults are meant
     to be good: no option is needed.
@@ -46,6 +46,8 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
         raise click.UsageError("--resume needs the run folder: give it with --out")
     config, table = options.read_config(flags), options.read_table_options(flags)
     dataset, source = _read(data, table, config.seed)
+    if len(dataset.target_names) > 1:
+        return _several(dataset, source, config, _Wishes(out, data, resume, as_json, quiet, flags))
     found = _finished_run(out, dataset, config, quiet) if resume and out is not None else None
     if out is not None and found is not None:
         return _print(found, out, as_json)
@@ -56,6 +58,49 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
         result = result if source is None else _judged(result, source, quiet)
         _save(result, folder)
     return _print(result, folder, as_json)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What else was said on the command line."""
+
+    out: Path | None
+    data: str
+    resume: bool
+    as_json: bool
+    quiet: bool
+    flags: Mapping[str, Any]
+
+
+def _several(dataset: Dataset, source: RowSource | None, config: Config, wishes: _Wishes) -> int:
+    """Fit every target, each into a run folder of its own in the folder of all."""
+    from kansym.vector import single
+
+    names = dataset.target_names
+    if wishes.out is not None:
+        several.check_parent(wishes.out)
+    if wishes.resume and wishes.out is not None:
+        runs = several.folders(wishes.out, names)
+        parts = [_finished_run(runs[name], single(dataset, name), config, wishes.quiet) for name in names]
+        done = {name: part for name, part in zip(names, parts, strict=True) if part is not None}
+        if len(done) == len(names):
+            return _print_several(done, runs, wishes.out, wishes.as_json)
+    with _folder(wishes.out, wishes.data, one=False) as parent:
+        if not wishes.quiet:
+            _announce(dataset, parent)
+        runs, results = several.folders(parent, names), {}
+        for name, result in _fit(dataset, config, wishes.quiet, every=True).items():
+            result = _with_options(result, wishes.flags)
+            results[name] = result if source is None else _judged(result, source, wishes.quiet)
+            _save(results[name], runs[name])
+        options.write_output(parent / several.INDEX, several.index(runs))
+    return _print_several(results, runs, parent, wishes.as_json)
+
+
+def _print_several(results: Mapping[str, Result], runs: Mapping[str, Path], parent: Path, as_json: bool) -> int:
+    document = several.document(results, runs, parent)
+    click.echo(output.json_text(document) if as_json else several.page(results, runs))
+    return max(EXIT_CODES[result.stop_reason] for result in results.values())
 
 
 def _read(data: str, table: TableOptions, seed: int) -> tuple[Dataset, RowSource | None]:
@@ -82,11 +127,12 @@ def _judged(result: Result, source: RowSource, quiet: bool) -> Result:
 def _announce(dataset: Dataset, folder: Path) -> None:
     for note in dataset.notes:
         console.say(f"note: {note}")
-    target, inputs = dataset.target_names[0], ", ".join(dataset.input_names)
+    target, inputs = ", ".join(dataset.target_names), ", ".join(dataset.input_names)
     console.say(f"{dataset.source}: {dataset.rows} rows, {target} from {inputs}; run folder {folder}")
 
 
-def _fit(dataset: Dataset, config: Config, quiet: bool) -> Result:
+def _fit(dataset: Dataset, config: Config, quiet: bool, every: bool = False) -> Any:
+    """The result, or with `every` one for each target by its name."""
     # Loading the engine takes seconds; the budget starts after it.
     from kansym.budget import Budget
     from kansym.pipeline import fit
@@ -95,6 +141,10 @@ def _fit(dataset: Dataset, config: Config, quiet: bool) -> Result:
     with _interruptible(budget), console.listener(quiet, budget) as listen:
         if not quiet:
             listen(Note(f"searching for at most {config.seconds:g} s; Ctrl-C ends it with the best so far"))
+        if every:
+            from kansym.vector import fit_all
+
+            return fit_all(dataset, config, listen, budget)
         return fit(dataset, config, listen, budget)
 
 
@@ -130,13 +180,14 @@ def _interruptible(budget: Budget) -> Iterator[None]:
 
 
 @contextmanager
-def _folder(out: Path | None, data: str) -> Iterator[Path]:
+def _folder(out: Path | None, data: str, one: bool = True) -> Iterator[Path]:
     """The run folder, claimed before the fit so that a wrong --out costs no time; an unused new one is removed."""
     from kansym.storage import check_target
 
     try:
         folder = _claim(Path(data).stem) if out is None else out
-        check_target(folder)
+        if one:
+            check_target(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelFileError(f"cannot write a run folder: {error}: choose another --out") from error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +62,17 @@ def read_sample(
     table = RawTable(source.source, tuple(used), columns, sample.index + 1)
     # The columns that are not used are gone, and with them which one was the last.
     units = {name: unit for name, unit in chosen.units.items() if source.position(name, "units") in roles.used}
-    dataset = build_dataset(table, replace(chosen, target=source.names[roles.target], units=units))
+    dataset = build_dataset(table, replace(chosen, target=_listed(source.names, roles.targets), units=units))
     left_out = source.rows - statistics.rows
     dropped = f", rows with missing values left out: {left_out}" if left_out else ""
     note = f"fitted to a random sample of {len(sample)} of {source.rows} rows{dropped}"
     return replace(dataset, notes=(*dataset.notes, note)), source
+
+
+def _listed(names: Sequence[str], places: Sequence[int]) -> str:
+    """Some of the names as one row of CSV; one name alone stands as it is."""
+    if len(places) == 1:
+        return names[places[0]]
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow([names[place] for place in places])
+    return row.getvalue()

@@ -1,0 +1,1 @@
+"""How many known laws are recovered, by kansym and by other programs: what `kansym bench formulas` does."""

@@ -1,0 +1,421 @@
+"""Sums of products: c1 x^p11 y^p12 f(z) + c2 x^p21 ... + ..., from many starts of Levenberg-Marquardt at once.
+
+This is a network of product nodes whose edges are powers and a few primitives. The exponents are trained; the
+primitives join one at a time, each tried on every edge inside the whole network, and the best few networks go on.
+Exponents that lie near small fractions within their standard errors become exact. With few numbers to fit it is nearly
+immune to noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.expression import (
+    Constant,
+    Expression,
+    Power,
+    Variable,
+    add,
+    call,
+    multiply,
+    raise_to,
+    ratio,
+    whole,
+)
+from kansym.symbolic.links import usable, weights_under
+
+Array = np.ndarray
+START_EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0)
+LARGEST_EXPONENT = 8.0
+FEW_ROWS, MANY_ROWS = 160, 400
+STARTS, SURVIVORS = 80, 12
+FIRST_STEPS, LAST_STEPS = 14, 60
+SURE = 4.0  # standard errors that an exponent may be away from a fraction
+NUMERICAL = 1e-5
+CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an exponent is made exact
+CLEAN, NEGLIGIBLE = 1e-12, 1e-10
+LINKS, LINKS_OF_PRODUCTS = ("y", "y^2", "1/y", "1/y^2", "log y"), ("y", "y^2", "1/y", "1/y^2")
+MOST_TERMS = 3
+TRAINED_FIRST, DRAWN_FIRST = 2, 4  # networks of powers that the first primitive joins: best ones, and fresh ones
+BEAM, PROMISING, DEEPEST, JOINING_STEPS = 6, 16, 4, 20
+WORTH_JOINING = 0.85  # a primitive must bring the misfit below this share
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows in the form that training needs.
+
+    logs (N, P): logarithms of the positive columns, centred; means (P,). positive (P,): which columns these are.
+    factors (N, F): values of the primitives that an edge may carry, the first of them 1; names (F,) their expressions;
+    owner (F,): the column of each. target (N,) over `size`, roots (N,) of the weights.
+    """
+
+    logs: Array
+    means: Array
+    positive: tuple[int, ...]
+    factors: Array
+    names: tuple[Expression, ...]
+    owner: tuple[int, ...]
+    columns: int
+    target: Array
+    size: float
+    roots: Array
+
+    def take(self, count: int) -> _Table:
+        """The first rows."""
+        return replace(
+            self,
+            logs=self.logs[:count],
+            factors=self.factors[:count],
+            target=self.target[:count],
+            roots=self.roots[:count],
+        )
+
+
+@dataclass(frozen=True)
+class _Starts:
+    """S sums of K products: coefficients (S, K), exponents (S, K, P), chosen primitives (S, K, N) as values and
+    (S, K, D) as numbers; loss (S,)."""
+
+    coefficients: Array
+    exponents: Array
+    values: Array
+    chosen: Array
+    loss: Array
+
+    def take(self, rows: Array) -> _Starts:
+        return _Starts(
+            *(item[rows] for item in (self.coefficients, self.exponents, self.values, self.chosen, self.loss))
+        )
+
+
+def powers(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]:
+    """Sums of up to so many products of powers under the links, the fewest terms first, refined on the rows."""
+    if rows.inputs.shape[1] > 0:
+        yield from _under_links(rows, most, LINKS, _trained_powers)
+
+
+def products(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]:
+    """The same with primitives on the edges: waves, exponentials, 1 + x, whole powers of columns that change sign."""
+    if rows.inputs.shape[1] > 0:
+        yield from _under_links(rows, most, LINKS_OF_PRODUCTS, _trained_products)
+
+
+Trained = Callable[["_Table", int], "_Starts | None"]
+
+
+def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) -> Iterator[Iterator[Expression]]:
+    thin = rows.take(np.arange(min(len(rows), MANY_ROWS)))
+    links = [link for link, _ in usable(rows.target) if link.name in names]
+    for terms in range(1, most + 1):
+        for link in links:
+            changed = Rows(thin.inputs, link.forward(thin.target), weights_under(link, thin.target, thin.weights))
+            found = _formulas(changed, terms, train)
+            yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
+
+
+def _formulas(rows: Rows, terms: int, train: Trained) -> Iterator[Expression]:
+    """The best sums of so many products, exponents exact, the best first."""
+    table = _table(rows, train is _trained_products)
+    if table is None or len(rows) < 3 * terms * (table.logs.shape[1] + 1):
+        return
+    full = train(table, terms)
+    if full is None:
+        return
+    seen: set[Expression] = set()
+    for at in np.argsort(full.loss, kind="stable")[:SURVIVORS]:
+        single = full.take(np.array([at]))
+        if not np.isfinite(single.loss[0]) or single.loss[0] > 4.0 * full.loss.min() + CLEAN or len(seen) >= 3:
+            break
+        rounded = _exact(table, single)
+        if rounded is None:
+            continue
+        shape = _expression(table, rounded, lambda number: whole(1))
+        if shape not in seen:
+            seen.add(shape)
+            yield _expression(table, rounded, Constant)
+
+
+def _trained_powers(table: _Table, terms: int) -> _Starts:
+    """Many starts trained briefly on few rows, the best of them to the end."""
+    few = table.take(FEW_ROWS)
+    starts = _train(few, _drawn(few, terms), FIRST_STEPS)
+    return _train(table, _on(table, _best(starts, SURVIVORS)), LAST_STEPS)
+
+
+def _trained_products(table: _Table, terms: int) -> _Starts | None:
+    """Powers first; then one primitive after the other joins where it helps the whole sum most. None if none helps."""
+    few = table.take(FEW_ROWS)
+    drawn = _drawn(few, terms)
+    trained = _best(_train(few, drawn, FIRST_STEPS), TRAINED_FIRST)
+    beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
+    choices = range(1, len(table.names))
+    for depth in range(DEEPEST):
+        grown = _train(few, _on(few, _grown(few, beam, choices)), JOINING_STEPS)
+        if not grown.loss.min() < WORTH_JOINING * beam.loss.min():
+            break
+        if depth == 0:
+            choices = _promising(grown)
+        beam = _best_distinct(grown, BEAM)
+        if beam.loss[0] < CLEAN**2:
+            break
+    return _train(table, _on(table, beam), LAST_STEPS) if np.any(beam.chosen) else None
+
+
+def _best_distinct(starts: _Starts, count: int) -> _Starts:
+    """The best networks, one for every choice of primitives; the order of the terms does not matter."""
+    kept: dict[bytes, int] = {}
+    for at in np.argsort(starts.loss, kind="stable"):
+        kept.setdefault(b"".join(sorted(term.tobytes() for term in starts.chosen[at])), int(at))
+        if len(kept) == count:
+            break
+    return starts.take(np.array(list(kept.values())))
+
+
+def _joined(first: _Starts, second: _Starts) -> _Starts:
+    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+    return _Starts(*(np.concatenate(pair) for pair in pairs))
+
+
+def _best(starts: _Starts, count: int) -> _Starts:
+    return starts.take(np.argsort(starts.loss, kind="stable")[:count])
+
+
+def _grown(table: _Table, beam: _Starts, choices: Sequence[int]) -> _Starts:
+    """Every network of the beam with one primitive more, or another one in its place, in one term or in all."""
+    terms, fresh = beam.chosen.shape[1], not np.any(beam.chosen)
+    found: dict[bytes, tuple[int, Array]] = {}
+    for at, chosen in enumerate(beam.chosen):
+        for choice in choices:
+            for term in [*range(terms), slice(None)][: terms + (terms > 1)]:
+                changed = chosen.copy()
+                changed[term, table.owner[choice]] = choice
+                found.setdefault(bytes([at]) * fresh + changed.tobytes(), (at, changed))
+    rows = np.array([at for at, _ in found.values()])
+    return replace(beam.take(rows), chosen=np.array([changed for _, changed in found.values()]))
+
+
+def _promising(grown: _Starts) -> list[int]:
+    """The primitives of the best networks with one, each once, in order."""
+    order = np.argsort(grown.loss, kind="stable")
+    return list(dict.fromkeys(int(grown.chosen[at].max()) for at in order))[:PROMISING]
+
+
+def _table(rows: Rows, primitives: bool) -> _Table | None:
+    count = min(len(rows), MANY_ROWS)
+    x, y = rows.inputs[:count], rows.target[:count]
+    positive = tuple(int(j) for j in np.flatnonzero(np.all(rows.inputs > 0, axis=0)))
+    size = float(np.sqrt(np.mean(y**2)))
+    if size == 0 or not np.isfinite(size):
+        return None
+    logs = np.log(x[:, positive])
+    means = logs.mean(axis=0)
+    names: list[Expression] = [whole(1)]
+    owner, columns = [-1], [np.ones(count)]
+    for j in range(x.shape[1]):
+        for expression in _primitives(j, j in positive, primitives):
+            values = expression.evaluate(x)
+            largest = np.max(np.abs(values))
+            if np.isfinite(largest) and largest > 0 and np.ptp(values) > 1e-9 * largest:
+                names.append(expression)
+                owner.append(j)
+                columns.append(values)
+    roots = rows.roots * np.ones(len(rows))
+    roots = roots[:count] / np.sqrt(np.mean(roots[:count] ** 2))
+    return _Table(
+        logs - means,
+        means,
+        positive,
+        np.column_stack(columns),
+        tuple(names),
+        tuple(owner),
+        x.shape[1],
+        y / size,
+        size,
+        roots,
+    )
+
+
+def _primitives(column: int, positive: bool, more: bool) -> Iterator[Expression]:
+    """What an edge may carry: whole powers of a column that changes sign, waves, exponentials, 1 +- x."""
+    x = Variable(column)
+    if not positive:
+        yield from (raise_to(x, Fraction(p)) for p in (1, 2, 3, -1))
+    if not more:
+        return
+    half, twice = multiply(ratio(Fraction(1, 2)), x), multiply(whole(2), x)
+    yield from (call(name, argument) for name in ("sin", "cos") for argument in (x, half, twice))
+    yield from (raise_to(call(name, x), Fraction(2)) for name in ("sin", "cos"))
+    yield raise_to(call("sin", half), Fraction(2))
+    yield from (call("exp", x), call("exp", multiply(whole(-1), x)))
+    yield from (add(whole(1), x), add(whole(1), multiply(whole(-1), x)))
+    yield from (raise_to(add(whole(1), sign), Fraction(-1)) for sign in (x, multiply(whole(-1), x)))
+    square = raise_to(x, Fraction(2))
+    for base in (add(whole(1), square), add(whole(1), multiply(whole(-1), square))):
+        yield from (raise_to(base, Fraction(p)) for p in ("1/2", "-1/2", "-1"))
+
+
+def _drawn(table: _Table, terms: int) -> _Starts:
+    """Starts with exponents drawn by lot; a column that changes sign gets a whole power or nothing."""
+    draws = np.random.Generator(np.random.PCG64(terms))
+    exponents = draws.choice(START_EXPONENTS, size=(STARTS, terms, len(table.positive)))
+    chosen = np.zeros((STARTS, terms, max(table.columns, 1)), dtype=int)
+    for column in sorted(set(range(table.columns)) - set(table.positive)):
+        own = [i for i, name in enumerate(table.names) if table.owner[i] == column and _is_power(name)]
+        if own:
+            chosen[:, :, column] = draws.choice([0] * len(own) + own, size=(STARTS, terms))
+    empty = np.zeros((STARTS, terms))
+    return _on(table, _Starts(empty, exponents, np.empty((STARTS, terms, 0)), chosen, np.full(STARTS, np.inf)))
+
+
+def _is_power(name: Expression) -> bool:
+    return isinstance(name, Variable) or (isinstance(name, Power) and isinstance(name.base, Variable))
+
+
+def _on(table: _Table, starts: _Starts) -> _Starts:
+    """The starts with their primitives' values on these rows, and their coefficients solved for."""
+    columns = np.prod(table.factors.T[starts.chosen], axis=2)  # (S, K, N)
+    values = (
+        columns / np.maximum(np.sqrt(np.mean(columns**2, axis=2, keepdims=True)), 1e-300) if columns.size else columns
+    )
+    state = replace(starts, values=values)
+    products = _products(table, state.exponents, state.values)
+    coefficients = _coefficients(table, products)
+    return replace(state, coefficients=coefficients, loss=_losses(table, products, coefficients))
+
+
+def _products(table: _Table, exponents: Array, values: Array) -> Array:
+    return np.exp(np.clip(exponents @ table.logs.T, -60.0, 60.0)) * values  # (S, K, N)
+
+
+def _coefficients(table: _Table, products: Array) -> Array:
+    weighted = products * table.roots
+    gram = np.matmul(weighted, weighted.transpose(0, 2, 1))
+    side = weighted @ (table.target * table.roots)
+    scale = np.sqrt(np.maximum(np.einsum("skk->sk", gram), 1e-300))
+    scaled = gram / scale[:, :, None] / scale[:, None, :] + 1e-10 * np.eye(gram.shape[1])
+    return np.linalg.solve(scaled, (side / scale)[..., None])[..., 0] / scale
+
+
+def _losses(table: _Table, products: Array, coefficients: Array) -> Array:
+    residual = (np.einsum("skn,sk->sn", products, coefficients) - table.target) * table.roots
+    loss = np.mean(residual**2, axis=1)
+    return np.where(np.isfinite(loss), loss, np.inf)
+
+
+def _train(table: _Table, starts: _Starts, steps: int, free: Array | None = None) -> _Starts:
+    """Levenberg-Marquardt on coefficients and exponents of all starts; free (K, P): which exponents may change."""
+    c, p, loss = starts.coefficients.copy(), starts.exponents.copy(), starts.loss.copy()
+    damping = np.full(len(loss), 1e-2)
+    products = _products(table, p, starts.values)
+    for _ in range(steps):
+        step = _step(table, products, c, damping, free)
+        trial_c, trial_p = (
+            c - step[..., 0],
+            np.clip(p - np.clip(step[..., 1:], -1.0, 1.0), -LARGEST_EXPONENT, LARGEST_EXPONENT),
+        )
+        trial = _products(table, trial_p, starts.values)
+        new = _losses(table, trial, trial_c)
+        better = new < loss
+        done = np.all(~better | (loss - new <= 1e-9 * loss)) or loss.min() < 1e-30
+        c, p = np.where(better[:, None], trial_c, c), np.where(better[:, None, None], trial_p, p)
+        products = np.where(better[:, None, None], trial, products)
+        loss = np.where(better, new, loss)
+        damping = np.where(better, damping * 0.3, damping * 4.0)
+        if done and np.any(better):
+            break
+    return replace(starts, coefficients=c, exponents=p, loss=loss)
+
+
+def _step(table: _Table, products: Array, coefficients: Array, damping: Array, free: Array | None) -> Array:
+    """The damped Gauss-Newton step (S, K, 1 + P)."""
+    starts, terms, count = products.shape
+    slopes = np.empty((starts, terms, 1 + table.logs.shape[1], count))
+    slopes[:, :, 0] = products
+    slopes[:, :, 1:] = (products * coefficients[..., None])[:, :, None] * table.logs.T
+    if free is not None:
+        slopes[:, :, 1:] *= free[:, :, None]
+    slopes = (slopes * table.roots).reshape(starts, -1, count)
+    residual = (np.einsum("skn,sk->sn", products, coefficients) - table.target) * table.roots
+    gram = np.matmul(slopes, slopes.transpose(0, 2, 1))
+    side = np.matmul(slopes, residual[..., None])[..., 0]
+    scale = np.sqrt(np.maximum(np.einsum("sii->si", gram), 1e-200))
+    scaled = gram / scale[:, :, None] / scale[:, None, :]
+    index = np.arange(gram.shape[1])
+    scaled[:, index, index] = 1.0 + np.maximum(damping, 1e-9)[:, None]
+    step = np.linalg.solve(np.where(np.isfinite(scaled), scaled, 0.0), (side / scale)[..., None])[..., 0] / scale
+    return np.where(np.isfinite(step), step, 0.0).reshape(starts, terms, -1)
+
+
+def _exact(table: _Table, state: _Starts) -> _Starts | None:
+    """The sum with exponents made exact one after the other; None when one of them is near no fraction."""
+    free = np.ones(state.exponents.shape[1:])
+    errors = _standard_errors(table, state)
+    while np.any(free):
+        gaps = np.where(
+            free > 0, np.abs(state.exponents[0] - np.round(state.exponents[0])) / (errors + NUMERICAL), np.inf
+        )
+        at = np.unravel_index(np.argmin(gaps), gaps.shape)
+        fraction = near_fraction(float(state.exponents[0][at]), float(SURE * errors[at] + NUMERICAL))
+        if fraction is None:
+            return None
+        exponents = state.exponents.copy()
+        exponents[0][at] = float(fraction)
+        free[at] = 0.0
+        fixed = _train(table, _on(table, replace(state, exponents=exponents)), 12, free)
+        if fixed.loss[0] > state.loss[0] * (1.0 + CHANCE * np.sqrt(2.0) / np.sqrt(len(table.target))) + CLEAN**2:
+            return None
+        state = fixed
+    return state
+
+
+def near_fraction(value: float, tolerance: float) -> Fraction | None:
+    """The plainest of the fractions with denominators 1, 2, 3 within the tolerance, or None."""
+    for denominator in (1, 2, 3):
+        fraction = Fraction(round(value * denominator), denominator)
+        if abs(float(fraction) - value) <= min(tolerance, 0.45 / denominator):
+            return fraction
+    return None
+
+
+def _standard_errors(table: _Table, state: _Starts) -> Array:
+    """Of the exponents (K, P), by the curvature of the misfit."""
+    products = _products(table, state.exponents, state.values)[0]
+    c = state.coefficients[0]
+    terms, count = products.shape
+    slopes = np.empty((terms, 1 + table.logs.shape[1], count))
+    slopes[:, 0] = products
+    slopes[:, 1:] = (products * c[:, None])[:, None] * table.logs.T
+    matrix = (slopes * table.roots).reshape(-1, count)
+    scale = np.maximum(np.linalg.norm(matrix, axis=1), 1e-200)
+    gram = (matrix / scale[:, None]) @ (matrix / scale[:, None]).T
+    variance = (
+        np.diag(np.linalg.pinv(gram, rcond=1e-13)) / scale**2 * state.loss[0] * count / max(count - len(scale), 1)
+    )
+    return np.sqrt(np.maximum(variance, 0.0)).reshape(terms, -1)[:, 1:]
+
+
+def _size(table: _Table, state: _Starts, term: int) -> float:
+    """Root mean square of a product before its coefficient."""
+    return float(np.sqrt(np.mean(_products(table, state.exponents, state.values)[0, term] ** 2)))
+
+
+def _expression(table: _Table, state: _Starts, number: Callable[[float], Expression]) -> Expression:
+    terms = []
+    for k in range(state.exponents.shape[1]):
+        exponents = [Fraction(float(p)).limit_denominator(6) for p in state.exponents[0, k]]
+        powers = [raise_to(Variable(j), p) for j, p in zip(table.positive, exponents, strict=True) if p]
+        edges = [table.names[i] for i in state.chosen[0, k] if i]
+        body = multiply(*powers, *edges)
+        raw = np.prod(table.factors.T[state.chosen[0, k]], axis=0)
+        size = float(np.sqrt(np.mean(raw**2))) or 1.0
+        shift = float(np.exp(-state.exponents[0, k] @ table.means)) if len(table.means) else 1.0
+        if np.abs(state.coefficients[0, k]) * _size(table, state, k) < NEGLIGIBLE:
+            continue
+        terms.append(multiply(number(float(state.coefficients[0, k]) * table.size * shift / size), body))
+    return add(*terms)
