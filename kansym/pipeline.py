@@ -165,7 +165,7 @@ def _candidates(problem: Problem, budget: Part, listen: Listener) -> list[Candid
     for place, (reduction, fewer) in enumerate(tables):
         share = budget.part(budget.remaining / (len(tables) - place))
         if reduction is None or fewer is None:
-            found += [each for view in problem.views() for each in problem.searched(view, share, listen)]
+            found += problem.searched_views(share, listen)
             continue
         inner = _candidates(fewer, share, listen)
         for each in inner:
@@ -268,6 +268,15 @@ class Problem:
         y = self.train.target
         if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
             yield Rows(self.train.inputs, y, relative_weights(y))
+
+    def searched_views(self, budget: Part, listen: Listener) -> list[Candidate]:
+        """Candidates of the search on every view of the rows, until one leaves nothing to find."""
+        found: list[Candidate] = []
+        for view in self.views():
+            found += self.searched(view, budget, listen)
+            if self.exact([(candidate.expression, candidate.origin) for candidate in found]):
+                break
+        return found
 
     def searched(self, train: Rows, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on one view of the rows."""

@@ -147,6 +147,8 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
 
     The start comes back when no better constants are found.
     """
+    if not np.all(np.isfinite(model.start)):
+        return model.start, np.inf, np.full(len(model.start), np.nan), np.inf
     roots = rows.roots
     unit = np.where(model.start == 0, 1.0, np.abs(model.start))
     size = float(np.max(np.abs(rows.target * roots))) or 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -20,7 +20,7 @@ from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum,
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
 from kansym.symbolic.simplify import simplify_in_child
-from kansym.symbolic.textbook import textbook
+from kansym.symbolic.textbook import key, textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
@@ -287,11 +287,11 @@ def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -
     Its description is that of the shortest form known: how it is written changes no choice.
     """
     best = front.best
-    form = textbook(best.expression, parts.rows.inputs)
-    if form == best.expression or form.complexity > max(most or form.complexity, best.complexity):
-        return front
-    fit = polish(form, parts.fitted)
-    if not _as_accurate(fit, best, parts.fitted):
+    limit = math.inf if most is None else max(most, best.complexity)
+    forms = [form for form in _forms(best.expression, parts, names) if form.complexity <= limit]
+    fits = (polish(form, parts.fitted) for form in sorted(forms, key=key))
+    fit = next((fit for fit in fits if _as_accurate(fit, best, parts.fitted)), None)
+    if fit is None:
         return front
     formula = formula_of(fit, best.origin, parts, names)
     formula = replace(formula, description_length=min(formula.description_length, best.description_length))
@@ -299,6 +299,17 @@ def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
     after = choose(formulas, parts.fitted, names.margin)
     return after if after.best is formula else front
+
+
+def _forms(expression: Expression, parts: Parts, names: Names) -> Iterator[Expression]:
+    """Plainer ways to write a formula."""
+    points = parts.rows.inputs
+    opened = unfolded(expression, points)
+    loose = [] if opened is None else [tidy(opened, parts.fitted, None, names.known).expression]
+    for start in (expression, *loose):
+        form = textbook(start, points)
+        if key(form) < key(expression):
+            yield form
 
 
 def _as_accurate(fit: Fit, formula: Formula, rows: Rows) -> bool:

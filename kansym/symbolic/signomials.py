@@ -41,9 +41,10 @@ CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an e
 CLEAN, NEGLIGIBLE = 1e-12, 1e-10
 LINKS, LINKS_OF_PRODUCTS = ("y", "y^2", "1/y", "1/y^2", "log y"), ("y", "y^2", "1/y", "1/y^2")
 MOST_TERMS = 3
-TRAINED_FIRST, DRAWN_FIRST = 2, 4  # networks of powers that the first primitive joins: best ones, and fresh ones
-BEAM, PROMISING, DEEPEST, JOINING_STEPS = 6, 16, 4, 20
-WORTH_JOINING = 0.85  # a primitive must bring the misfit below this share
+TRAINED_FIRST, DRAWN_FIRST = 2, 2  # networks of powers that the first primitive joins: best ones, and fresh ones
+BEAM, PROMISING, DEEPEST = 6, 16, 4
+SCOUT_ROWS, SCOUT_STEPS, RACERS, JOINING_STEPS = 72, 5, 96, 16
+WORTH_JOINING = 0.75  # a primitive must bring the misfit below this share
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _trained_products(table: _Table, terms: int) -> _Starts | None:
     beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
     choices = range(1, len(table.names))
     for depth in range(DEEPEST):
-        grown = _train(few, _on(few, _grown(few, beam, choices)), JOINING_STEPS)
+        grown = _raced(few, _grown(few, beam, choices))
         if not grown.loss.min() < WORTH_JOINING * beam.loss.min():
             break
         if depth == 0:
@@ -165,6 +166,12 @@ def _trained_products(table: _Table, terms: int) -> _Starts | None:
         if beam.loss[0] < CLEAN**2:
             break
     return _train(table, _on(table, beam), LAST_STEPS) if np.any(beam.chosen) else None
+
+
+def _raced(table: _Table, starts: _Starts) -> _Starts:
+    """The starts trained briefly on few rows, and the best of them longer on more."""
+    scouted = _train(table.take(SCOUT_ROWS), _on(table.take(SCOUT_ROWS), starts), SCOUT_STEPS)
+    return _train(table, _on(table, _best(scouted, RACERS)), JOINING_STEPS)
 
 
 def _best_distinct(starts: _Starts, count: int) -> _Starts:

@@ -47,6 +47,7 @@ KEPT = 3
 TRIED = 12
 ROWS = 2000
 SAME = 1e-12
+SPARE = 6
 DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is worth avoiding
 STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
@@ -76,6 +77,23 @@ def textbook(expression: Expression, points: Array) -> Expression:
     return expression.map(rules.faced)
 
 
+def unfolded(expression: Expression, points: Array) -> Expression | None:
+    """The formula with functions of inverse functions as algebra, for a new fit, or None where there are none.
+
+    points: as for `textbook`. The values are the same, but what was one free constant may now stand in several places.
+    """
+    if expression.complexity > MOST_NODES or len(points) == 0 or not any(map(_opens, expression.walk())):
+        return None
+    rules = _Rules(points[:ROWS], spare=SPARE)
+    form = expression.map(lambda node: next(opened(node), node) if isinstance(node, Call) else node)
+    found = (way for way in rules.forms(form) if same_values(expression, way, rules.rows))
+    return next(found, None)
+
+
+def _opens(node: Expression) -> bool:
+    return isinstance(node, Call) and next(opened(node), None) is not None
+
+
 def _once(expression: Expression, rules: _Rules) -> Expression | None:
     """A form that is better than the formula, or None."""
     rows = rules.rows
@@ -102,7 +120,7 @@ def _measure(expression: Expression) -> tuple:
     nodes = list(expression.walk())
     length = written_length(expression)
     length += DIFFERENCE * sum(map(_is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
-    length += BOTH_SIDES * sum(map(_is_on_both_sides, nodes))
+    length += BOTH_SIDES * _count_both_sides(expression)
     length -= REPEATED * _repeated_ratios(nodes)
     minuses = sum(isinstance(node, Constant) and node.value < 0 for node in nodes)
     return (length, sum(map(_is_column, nodes)), minuses, sum(map(_root_content, nodes)), expression.complexity)
@@ -191,14 +209,26 @@ def _is_difference(node: Sum) -> bool:
     return not _has_number(node) and any(_is_negative(term) for term in node.terms)
 
 
-def _is_on_both_sides(node: Expression) -> bool:
-    """Whether a column stands before a root and in the sum under it, which holds no plain number."""
-    if not isinstance(node, Product):
-        return False
-    roots = [factor for factor in node.factors if isinstance(factor, Power) and factor.exponent.denominator % 2 == 0]
-    sums = [base for root in roots for base in _factors(root.base) if isinstance(base, Sum) and not _has_number(base)]
-    before = {base for base, _ in map(_base_and_exponent, node.factors) if _is_column(base)}
-    return bool(before) and any(inner in before for base in sums for inner in base.walk())
+def _count_both_sides(node: Expression) -> int:
+    if isinstance(node, Product):  # the roots in it are looked at with it
+        inner = [
+            part for factor in node.factors for part in (factor.children if isinstance(factor, Power) else [factor])
+        ]
+    else:
+        inner = node.children
+    return _on_both_sides(node) + sum(map(_count_both_sides, inner))
+
+
+def _on_both_sides(node: Expression) -> int:
+    """Columns before a root, or able to stand there, that are in the sum under it too, which holds no plain number."""
+    factors = _factors(node)
+    inner = [factor for part in factors if isinstance(part, Sum) for term in part.terms for factor in _factors(term)]
+    roots = [each for each in (*factors, *inner) if isinstance(each, Power) and each.exponent.denominator % 2 == 0]
+    under = [part for root in roots for part in map(_base_and_exponent, _factors(root.base))]
+    before = {base for base, _ in map(_base_and_exponent, factors) if _is_column(base)}
+    before |= {base for base, e in under if _is_column(base) and abs(e) >= 2}
+    sums = [base for base, _ in under if isinstance(base, Sum) and not _has_number(base)]
+    return len(before & {inner for base in sums for inner in base.walk() if _is_column(inner)}) if before else 0
 
 
 def _has_number(node: Sum) -> bool:
@@ -379,8 +409,10 @@ def _root(degree: int, powers: Powers, number: Constant | None) -> Expression:
 
 
 class _Rules:
-    def __init__(self, rows: Array) -> None:
-        self.rows = rows
+    """The ways to write a formula on given rows (n, D); `spare` free constants more than it has are allowed."""
+
+    def __init__(self, rows: Array, spare: int = 0) -> None:
+        self.rows, self.spare = rows, spare
         self._signs: dict[Expression, int] = {}
         self._forms: dict[Expression, list[Expression]] = {}
         self._divisions: dict[tuple[Expression, Fraction], list[_Parts]] = {}
@@ -412,7 +444,7 @@ class _Rules:
         if not node.children:
             return [node]
         if node not in self._forms:
-            most = len(node.free_constants)
+            most = len(node.free_constants) + self.spare
             found = dict.fromkeys(form for form in self._ways(node) if len(form.free_constants) <= most)
             self._forms[node] = _best(found, KEPT)
         return self._forms[node]
@@ -450,14 +482,30 @@ class _Rules:
                 yield from _assembled(option)
                 continue
             most = max(2, int(MOST_COMBINATIONS ** (1 / max(len(sums), 1))))
-            choices = [self._divided(base, option.powers[base])[:most] for base in sums]
             rest = _Parts(option.numbers, {b: e for b, e in option.powers.items() if not isinstance(b, Sum)})
+            choices = [self._divided(base, option.powers[base])[:most] for base in sums]
+            for taken in self._taken_in(rest, sums, option.powers):
+                yield from _assembled(taken)
             for chosen in product(*choices):
                 whole_product = rest
                 for part in chosen:
                     whole_product = whole_product.times(part)
                 for signed in _signs_moved(whole_product):
                     yield from _assembled(signed)
+
+    def _taken_in(self, rest: _Parts, sums: Sequence[Sum], powers: Powers) -> Iterator[_Parts]:
+        """The product with all columns before its only sum in it or under its root, as in sqrt(a*c**2 + c**4)."""
+        columns = {base: e for base, e in rest.powers.items() if _is_column(base) and e.denominator == 1}
+        if len(sums) != 1 or not columns:
+            return
+        base, exponent = sums[0], powers[sums[0]]
+        terms = [self.parts(term) for term in base.terms]
+        known = [term for term in terms if term is not None]
+        divisor = _Parts(powers={column: -e / exponent for column, e in columns.items()})
+        if len(known) == len(terms) and all(e.denominator == 1 for e in divisor.powers.values()):
+            option = self._one_division(known, divisor, exponent)
+            if option is not None:
+                yield rest.times(option[1])
 
     def parts(self, node: Expression) -> _Parts | None:
         """A node as a product; None where a number in it has no exact form."""
@@ -519,7 +567,9 @@ class _Rules:
         terms = [self.parts(multiply(one, other)) for one, other in product(first.terms, second.terms)]
         joined = _collected([term for term in terms if term is not None])
         few = joined is not None and len(joined) <= max(len(first.terms), len(second.terms))
-        return Sum(tuple(sorted(map(_written, joined), key=term_key))) if joined and few and len(joined) > 1 else None
+        return (
+            Sum(tuple(sorted(map(_written, joined), key=_term_order))) if joined and few and len(joined) > 1 else None
+        )
 
     # sums
 
@@ -541,7 +591,7 @@ class _Rules:
 
     def _new_divisions(self, base: Sum, exponent: Fraction) -> list[_Parts]:
         found: dict[Expression, _Parts] = {}
-        most = len(base.free_constants)
+        most = len(base.free_constants) + self.spare
         for form in dict.fromkeys([base, *(f for f in self._forms.get(base, ()) if isinstance(f, Sum))]):
             terms = [self.parts(term) for term in form.terms]
             known = [term for term in terms if term is not None]
@@ -557,7 +607,7 @@ class _Rules:
         outside = self._outside(divisor, exponent)
         if inverse is None or outside is None:
             return None
-        left = Sum(tuple(sorted((self._divided_term(term.times(inverse)) for term in terms), key=term_key)))
+        left = Sum(tuple(sorted((self._divided_term(term.times(inverse)) for term in terms), key=_term_order)))
         return left, outside.times(_Parts(powers={left: exponent}))
 
     def _divided_term(self, parts: _Parts) -> Expression:
@@ -596,6 +646,12 @@ def _divisors(terms: Sequence[_Parts]) -> Iterator[_Parts]:
         yield _Parts(powers={base: exponent})
 
 
+def _term_order(term: Expression) -> tuple:
+    """The order of terms whatever numbers stand before them."""
+    rest = [factor for factor in _factors(term) if not isinstance(factor, Constant)]
+    return (*term_key(product_of(rest) if rest else term), term_key(term))
+
+
 def _size(number: Constant) -> Constant:
     return number if number.value > 0 else times(number, MINUS) or number
 
@@ -607,7 +663,7 @@ def _written(parts: _Parts) -> Expression:
 
 def _negated(node: Expression) -> Expression:
     if isinstance(node, Sum):
-        return Sum(tuple(sorted((_negated(term) for term in node.terms), key=term_key)))
+        return Sum(tuple(sorted((_negated(term) for term in node.terms), key=_term_order)))
     numbers = [factor for factor in _factors(node) if isinstance(factor, Constant) and not is_name(factor.label)]
     rest = [factor for factor in _factors(node) if factor not in numbers]
     return product_of([*(n for n in multiplied([*numbers, MINUS]) if n != ONE or not rest), *rest])
@@ -664,7 +720,7 @@ def _squared(terms: Sequence[_Parts]) -> Iterator[Expression]:
                 if abs(abs(ratio) - 1.0) < SAME:
                     rest = [_written(other) for at, other in enumerate(terms) if at not in (first, second, third)]
                     inner = [_written(a), _written(b if ratio > 0 else b.times(_Parts((MINUS,))))]
-                    yield add(*rest, Power(Sum(tuple(sorted(inner, key=term_key))), Fraction(2)))
+                    yield add(*rest, Power(Sum(tuple(sorted(inner, key=_term_order))), Fraction(2)))
 
 
 def _plain_root(parts: _Parts) -> _Parts | None:

@@ -1,0 +1,119 @@
+"""How formulas are written: values kept, nothing longer, the same again when asked again, and as a textbook has it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from kansym.symbolic.constants import Rows
+from kansym.symbolic.exact import tidy
+from kansym.symbolic.expression import Expression
+from kansym.symbolic.parser import parse
+from kansym.symbolic.simplify import same_values
+from kansym.symbolic.text import to_text
+from kansym.symbolic.textbook import key, textbook, unfolded, written_length
+from tests.formulas import POINTS, expressions
+
+NAMES = ("a", "b", "c", "d", "e", "f")
+_DRAWS = np.random.default_rng(0)
+# c is larger than b and a, so that roots of c**2 - b**2 are real; all columns are positive.
+POSITIVE = np.column_stack([_DRAWS.uniform(low, low + 2, 60) for low in (1, 2, 5, 1, 2, 1)])
+MIXED = _DRAWS.uniform(-2, 2, (60, 6))
+
+CASES = {
+    "c*(a - b*d)/sqrt(c**2 - b**2)": "(a - b*d)/sqrt(1 - (b/c)**2)",
+    "d*sqrt((c**2*d - a*b)**2/(c**2*d**2*(c - b)*(c + b)))": "(d - a*b/c**2)/sqrt(1 - (b/c)**2)",
+    "a*c/sqrt(c**2/b**2 - 1)": "a*b/sqrt(1 - (b/c)**2)",
+    "2*a*sqrt(b/a)*cos(c) + a + b": "2*sqrt(a*b)*cos(c) + a + b",
+    "sqrt(a**2*c**2/b**2 - pi**2)/c": "sqrt((a/b)**2 - (pi/c)**2)",
+    "2*pi*sqrt(a**3/(b*(c + d)))": "2*pi*a**(3/2)/sqrt(b*(c + d))",
+    "sqrt(2)*sqrt(a + 1/2)": "sqrt(2*a + 1)",
+    "-1*(1/(1 - cos(b)))*(cos(a*b) - 1)": "(1 - cos(a*b))/(1 - cos(b))",
+    "(a**2 - 1)/(-a*cos(b) - 1)": "(1 - a**2)/(a*cos(b) + 1)",
+    "b*exp(-asinh(a/b))": "sqrt(a**2 + b**2) - a",
+    "log(a) - log(b)": "log(a/b)",
+    "a*sqrt(2*b)/(2*sqrt(c))": "a*sqrt(b/(2*c))",
+    "1/(1/a + 1/b)": "a*b/(a + b)",
+    "d*sqrt((a - b)**2 + c**2*d**2)": "sqrt(c**2*d**4 + d**2*(a - b)**2)",
+    "sqrt(a**2 - 2*a*b + b**2 + e)": "sqrt((a - b)**2 + e)",
+}
+PLAIN = [
+    "sqrt(a**2 + b**2)",
+    "sqrt(c**2 - a**2)",
+    "a*b/(a + b)",
+    "a*sqrt(a + 1)",
+    "exp(-a**2/2)/sqrt(2*pi)",
+    "2.5*a + 1.5",
+]
+
+
+def written(text: str, points: np.ndarray = POSITIVE) -> str:
+    return to_text(textbook(parse(text, NAMES), points), NAMES)
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_a_formula_is_written_as_a_textbook_has_it(text: str) -> None:
+    assert written(text) == CASES[text]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_plain_formula_stays_as_it_is(text: str) -> None:
+    assert written(text) == to_text(parse(text, NAMES), NAMES)
+
+
+def test_a_root_of_a_square_stays_where_the_base_has_both_signs() -> None:
+    assert written("sqrt(b*(a - 1)**2)/(a - 1)", np.abs(MIXED)) != "sqrt(b)"
+    assert written("sqrt(b*(a + 1)**2)/(a + 1)", np.abs(MIXED)) == "sqrt(b)"
+
+
+def test_a_root_of_a_square_opens_with_the_sign_that_the_rows_say() -> None:
+    rows = POSITIVE * [-1, 1, 1, 1, 1, 1]
+    assert written("sqrt(a**2*b)/a", rows) == "-sqrt(b)"
+    assert written("sqrt(b*(a - b)**2)/(a - b)", rows) == "-sqrt(b)"
+
+
+def test_free_constants_stay_free_and_become_no_more() -> None:
+    formula = parse("2.5*sqrt(3.1*a**2 + 1.2*b**2)", NAMES)
+    found = textbook(formula, POSITIVE)
+    assert 0 < len(found.free_constants) <= 2
+    assert same_values(formula, found, POSITIVE)
+
+
+def test_exact_numbers_stay_exact() -> None:
+    found = textbook(parse("sqrt(2)*pi*sqrt(a + b/2)/3", NAMES), POSITIVE)
+    assert not found.free_constants
+    assert to_text(found, NAMES) == "pi*sqrt(2*a + b)/3"
+
+
+def test_a_function_of_an_inverse_function_is_algebra_after_a_fit() -> None:
+    formula = parse("1.7320508075688772*b*exp(-asinh(0.5773502691896258*a/b))", NAMES)
+    opened = unfolded(formula, POSITIVE)
+    assert opened is not None
+    fit = tidy(opened, Rows(POSITIVE, formula.evaluate(POSITIVE)))
+    assert to_text(textbook(fit.expression, POSITIVE), NAMES) == "sqrt(a**2 + 3*b**2) - a"
+
+
+def test_there_is_nothing_to_unfold_in_most_formulas() -> None:
+    assert unfolded(parse("exp(-sinh(a)/b)", NAMES), POSITIVE) is None
+
+
+@given(expressions)
+@settings(max_examples=60, deadline=None)
+def test_writing_keeps_the_values_and_makes_nothing_longer(expression: Expression) -> None:
+    found = textbook(expression, POINTS)
+    values, others = expression.evaluate(POINTS), found.evaluate(POINTS)
+    finite = np.isfinite(values)
+    assert np.all(np.abs(values - others)[finite] <= 1e-9 * np.abs(values)[finite])
+    assert len(found.free_constants) <= len(expression.free_constants)
+    assert key(found)[0] <= key(expression)[0]
+
+
+@given(expressions)
+@settings(max_examples=40, deadline=None)
+def test_what_is_written_well_is_not_written_again(expression: Expression) -> None:
+    found = textbook(expression, POINTS)
+    assert textbook(found, POINTS) == found
+
+
+def test_the_length_is_that_of_the_formula_on_paper() -> None:
+    lengths = {"a - b": 3, "a/b": 3, "-a": 2, "sqrt(1 - (b/c)**2)": 7, "1/a**2": 4, "pi**2*a": 4, "2*a/3": 5}
+    assert {text: written_length(parse(text, NAMES)) for text in lengths} == lengths
