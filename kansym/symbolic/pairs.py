@@ -34,7 +34,8 @@ from kansym.symbolic.links import usable, weights_under
 Array = np.ndarray
 POINTS_CLEAN, POINTS_NOISY = 56, 112
 LISTED = 20000
-SHORT, MIDDLE = 500, 2500  # a short expression meets all, one of the middle meets the middle
+SHORT, MIDDLE, LONG = 500, 2500, 6000  # a short expression meets all, one of the middle those that are not long
+SPIKY = 8.0  # largest over mean size, from which a column is one row and little else
 DEEPEST = 7
 BLOCK = 64
 TOP = 30
@@ -58,6 +59,7 @@ class _Unary:
     inside: frozenset[str]  # families that the argument must not contain
     family: str
     on_powers: frozenset[str] = frozenset({"power", "root", "inverse"})  # kinds of powers that the argument may be
+    most: int = 9  # nodes that the argument may have
 
 
 _POWERS = frozenset({"power", "root", "inverse"})
@@ -76,17 +78,17 @@ UNARY: tuple[_Unary, ...] = (
     _Unary("root", np.sqrt, lambda e: raise_to(e, Fraction(1, 2)), _NONE, "root", frozenset()),
     _Unary("more", lambda v: 1.0 + v, lambda e: add(whole(1), e), _NONE, "shift"),
     _Unary("less", lambda v: 1.0 - v, lambda e: add(whole(1), multiply(whole(-1), e)), _NONE, "shift"),
-    _Unary("sin", np.sin, lambda e: call("sin", e), _WAVES, "wave"),
-    _Unary("cos", np.cos, lambda e: call("cos", e), _WAVES, "wave"),
-    _Unary("exp", np.exp, lambda e: call("exp", e), _EXPS, "exp"),
-    _Unary("decay", lambda v: np.exp(-v), lambda e: call("exp", multiply(whole(-1), e)), _EXPS, "exp"),
+    _Unary("sin", np.sin, lambda e: call("sin", e), _WAVES, "wave", most=4),
+    _Unary("cos", np.cos, lambda e: call("cos", e), _WAVES, "wave", most=4),
+    _Unary("exp", np.exp, lambda e: call("exp", e), _EXPS, "exp", most=5),
+    _Unary("decay", lambda v: np.exp(-v), lambda e: call("exp", multiply(whole(-1), e)), _EXPS, "exp", most=5),
     _Unary("log", np.log, lambda e: call("log", e), frozenset({"log", "wave", "bent"}), "log"),
-    _Unary("tanh", np.tanh, lambda e: call("tanh", e), _EXPS, "bent"),
-    _Unary("atan", np.arctan, lambda e: call("atan", e), _EXPS, "bent"),
+    _Unary("tanh", np.tanh, lambda e: call("tanh", e), _EXPS, "bent", most=3),
+    _Unary("atan", np.arctan, lambda e: call("atan", e), _EXPS, "bent", most=3),
     _Unary(
         "half", lambda v: 0.5 * v, lambda e: multiply(ratio(Fraction(1, 2)), e), _WAVES | {"shift", "power"}, "scale"
     ),
-    _Unary("twice", lambda v: 2.0 * v, lambda e: multiply(whole(2), e), _WAVES | {"shift"}, "scale"),
+    _Unary("twice", lambda v: 2.0 * v, lambda e: multiply(whole(2), e), _WAVES | {"shift"}, "scale", most=3),
 )
 _BINARY: tuple[tuple[str, Callable[[Array, Array], Array], Callable[[Expression, Expression], Expression]], ...] = (
     ("plus", lambda a, b: a + b, lambda a, b: add(a, b)),
@@ -138,7 +140,7 @@ def halves(rows: Rows, clean: bool) -> Iterator[Iterator[Expression]]:
         rows.take(np.arange(min(len(rows), POINTS_CLEAN if clean else POINTS_NOISY))),
         rows.take(np.arange(min(len(rows), JUDGED))),
     )
-    found = listing(few.inputs)
+    found = _even(listing(few.inputs), few.target)
     if not found.trees:
         return
     for link, _ in usable(rows.target):
@@ -149,6 +151,21 @@ def halves(rows: Rows, clean: bool) -> Iterator[Iterator[Expression]]:
             for part in (few, thin)
         ]
         yield _best_under(found, changed[0], changed[1], thin, link.inverse, JOINS[link.name])
+
+
+def _even(found: Listing, target: Array) -> Listing:
+    """The listing without columns that are one giant row and little else, unless the target is so, too."""
+    with np.errstate(all="ignore"):
+        own = [float(_spike(values)) for values in (target, 1.0 / target)]
+    allowed = max([SPIKY, *(3.0 * spike for spike in own if np.isfinite(spike))])
+    kept = np.flatnonzero(_spike(found.values) <= allowed) if len(found.trees) else np.empty(0, dtype=int)
+    return Listing(tuple(found.trees[i] for i in kept), found.values[kept], found.complexity[kept])
+
+
+def _spike(values: Array) -> Array:
+    """How much the largest value stands out, for one column (n,) or several (F, n)."""
+    size = np.abs(values)
+    return np.max(size, axis=-1) / np.mean(size, axis=-1)
 
 
 def _best_under(
@@ -217,7 +234,12 @@ def _made(levels: list[_Level], size: int) -> Iterator[tuple[Expression, Array, 
     with np.errstate(all="ignore"):
         for tree, value, families, top in zip(below.trees, below.values, below.families, below.tops, strict=True):
             for rule in UNARY:
-                if families & rule.inside or top in (rule.family, "scale") and rule.family in ("shift", "scale"):
+                if (
+                    size - 1 > rule.most
+                    or families & rule.inside
+                    or top in (rule.family, "scale")
+                    and rule.family in ("shift", "scale")
+                ):
                     continue
                 if top in _POWERS and top not in rule.on_powers:
                     continue
@@ -253,7 +275,7 @@ def _keep(level: _Level, seen: set[bytes], tree: Expression, value: Array, famil
 def best_pairs(
     found: Listing, target: Array, weights: Array, rows: int, joins: tuple[str, ...], top: int = TOP
 ) -> list[Pair]:
-    """The pairs of shortest description of the target (n,), under the weights (n,), for a table of so many rows."""
+    """For every join its pairs of shortest description of the target (n,), under weights (n,), for so many rows."""
     w = weights / weights.mean()
     spread = float(np.average((target - np.average(target, weights=w)) ** 2, weights=w))
     if spread == 0:
@@ -261,7 +283,7 @@ def best_pairs(
     best: list[Pair] = []
     for join in joins:
         best += _scan(found, target / np.sqrt(spread), w, rows, join, top)
-    return sorted(best, key=lambda pair: pair.cost)[:top]
+    return best
 
 
 def _scan(found: Listing, target: Array, w: Array, rows: int, join: str, top: int) -> list[Pair]:
@@ -292,13 +314,17 @@ def _scan(found: Listing, target: Array, w: Array, rows: int, join: str, top: in
 
 
 def _blocks(count: int, ordered: bool) -> list[tuple[slice, slice]]:
-    """Blocks of pairs: the short with all, the middle with the middle; both ways round where the order matters."""
-    short, middle = min(SHORT, count), min(MIDDLE, count)
-    blocks = [(slice(at, min(at + BLOCK, short)), slice(0, count)) for at in range(0, short, BLOCK)]
-    blocks += [(slice(at, min(at + BLOCK, middle)), slice(short, middle)) for at in range(short, middle, BLOCK)]
+    """Blocks of pairs, each pair once; both ways round where the order matters."""
+    short, middle, long = (min(size, count) for size in (SHORT, MIDDLE, LONG))
+    corners = [(slice(0, short), slice(0, count)), (slice(short, middle), slice(short, long))]
     if ordered:
-        blocks += [(slice(at, min(at + BLOCK, count)), slice(0, short)) for at in range(short, count, BLOCK)]
-    return [block for block in blocks if block[1].stop > block[1].start]
+        corners += [(slice(short, count), slice(0, short)), (slice(middle, long), slice(short, middle))]
+    return [
+        (slice(at, min(at + BLOCK, left.stop)), right)
+        for left, right in corners
+        for at in range(left.start, left.stop, BLOCK)
+        if right.stop > right.start
+    ]
 
 
 def _distinct(kept: list[tuple[float, int, int]], join: str, top: int) -> list[Pair]:

@@ -19,8 +19,9 @@ from kansym.symbolic.exact import Known, tidy
 from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
+from kansym.symbolic.reading import key
 from kansym.symbolic.simplify import simplify_in_child
-from kansym.symbolic.textbook import key, textbook, unfolded
+from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0

@@ -31,7 +31,7 @@ from kansym.symbolic.links import usable, weights_under
 
 Array = np.ndarray
 START_EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0)
-LARGEST_EXPONENT = 8.0
+LARGEST_EXPONENT, LARGEST_PLAIN = 8.0, 7.0
 FEW_ROWS, MANY_ROWS = 160, 400
 STARTS, SURVIVORS = 80, 12
 FIRST_STEPS, LAST_STEPS = 14, 60
@@ -382,7 +382,9 @@ def _exact(table: _Table, state: _Starts) -> _Starts | None:
 
 
 def near_fraction(value: float, tolerance: float) -> Fraction | None:
-    """The plainest of the fractions with denominators 1, 2, 3 within the tolerance, or None."""
+    """The plainest of the fractions with denominators 1, 2, 3 within the tolerance, or None; none is very large."""
+    if abs(value) > LARGEST_PLAIN:
+        return None
     for denominator in (1, 2, 3):
         fraction = Fraction(round(value * denominator), denominator)
         if abs(float(fraction) - value) <= min(tolerance, 0.45 / denominator):

@@ -217,3 +217,32 @@ def test_a_long_formula_is_rewritten_shorter() -> None:
     after = simplified(before, parts_of(rows), NAMES)
     assert after.best.complexity < before.best.complexity or before.best.complexity <= 5
     np.testing.assert_allclose(after.best(rows.inputs), rows.target, rtol=1e-9)
+
+
+def slow_light(noise: float) -> tuple[ParetoFront, Parts]:
+    draws = np.random.default_rng(3)
+    x, z = draws.uniform(1, 3, 120), draws.uniform(4, 9, 120)
+    target = 2.3719 * x / np.sqrt(1 - (x / z) ** 2)
+    rows = Rows(np.column_stack([x, z]), target * (1 + noise * draws.normal(size=120)))
+    square, other = raise_to(X, Fraction(2)), raise_to(Variable(1), Fraction(2))
+    found = Constant(2.0) * X * Variable(1) / raise_to(other - square.map(lambda node: node), Fraction(1, 2))
+    return front_of([(found, "test")], parts_of(rows), TWO, 60), parts_of(rows)
+
+
+TWO = Names(("x", "z"), "y")
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_the_chosen_formula_is_written_as_in_a_textbook_and_its_constants_have_errors(noise: float) -> None:
+    before, parts = slow_light(noise)
+    after = simplified(before, parts, TWO)
+    assert after.best.text(2) == "2.4*x/sqrt(1 - (x/z)**2)"
+    (constant,) = after.best.constants
+    assert constant.error is not None and constant.error <= noise
+    np.testing.assert_allclose(after.best(parts.rows.inputs), before.best(parts.rows.inputs), rtol=1e-6)
+    assert after.best.description_length <= before.best.description_length
+
+
+def test_the_greatest_complexity_holds_for_the_way_of_writing_too() -> None:
+    line = front(noisy(120))
+    assert simplified(line, parts_of(noisy(120)), NAMES, 3).best.complexity <= max(3, line.best.complexity)

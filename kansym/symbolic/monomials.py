@@ -1,0 +1,257 @@
+"""Products taken apart into numbers and powers, multiplied, divided, and written as one product again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import combinations
+
+from kansym.symbolic.arithmetic import MINUS, ONE, multiplied, plus, raised, times
+from kansym.symbolic.canonical import factors_of, product_of
+from kansym.symbolic.expression import (
+    Constant,
+    Expression,
+    Power,
+    Sum,
+    add,
+    raise_to,
+    whole,
+)
+from kansym.symbolic.labels import Exact, is_name
+from kansym.symbolic.notation import exact_value
+from kansym.symbolic.ordering import skeleton, values
+from kansym.symbolic.reading import best_of, factor_order, is_column, is_negative, term_order
+
+Powers = dict[Expression, Fraction]
+HALF = Fraction(1, 2)
+SAME = 1e-12
+
+
+@dataclass(frozen=True)
+class Factored:
+    """A product taken apart: numbers in front, and every other base with its exponent."""
+
+    numbers: tuple[Constant, ...] = ()
+    powers: Powers = field(default_factory=dict)
+
+    def times(self, other: Factored) -> Factored:
+        powers = dict(self.powers)
+        for base, exponent in other.powers.items():
+            powers[base] = powers.get(base, Fraction(0)) + exponent
+        kept = {base: exponent for base, exponent in powers.items() if exponent}
+        return Factored(tuple(multiplied([*self.numbers, *other.numbers])), kept)
+
+    def raised(self, exponent: Fraction) -> Factored | None:
+        """The power, every part by itself; None where a number has no such power."""
+        result = Factored(powers={base: own * exponent for base, own in self.powers.items()})
+        for number in self.numbers:
+            power = _number_power(number, exponent)
+            if power is None:
+                return None
+            result = result.times(power)
+        return result
+
+    @property
+    def key(self) -> tuple:
+        """What makes two monomials the same."""
+        return tuple(sorted((skeleton(base), values(base), exponent) for base, exponent in self.powers.items()))
+
+
+def _number_power(number: Constant, exponent: Fraction) -> Factored | None:
+    """A number to a power; what has no exact root of this form stays a power."""
+    one = raised(number, exponent)
+    if one is not None:
+        return Factored((one,) if one != ONE else ())
+    known = exact_value(number)
+    if known is None or number.value <= 0:
+        return None
+    parts = [(Exact(known.ratio, root=known.root), Fraction(1)), (Exact(Fraction(1), pi=1), Fraction(known.pi)),
+             (Exact(Fraction(1), e=1), Fraction(known.e))]  # fmt: skip
+    result = Factored()
+    for part, own in parts:
+        if own and part.value != 1:
+            one = raised(part.constant(), own * exponent)
+            result = result.times(Factored((one,)) if one else Factored(powers={part.constant(): own * exponent}))
+    return result
+
+
+def assembled(parts: Factored) -> list[Expression]:
+    """The ways to write a product: roots under one sign or apart, squares of quotients as squares."""
+    whole_powers = {base: e for base, e in parts.powers.items() if e.denominator == 1}
+    roots: dict[int, Powers] = {}
+    for base, exponent in parts.powers.items():
+        if exponent.denominator > 1:
+            roots.setdefault(exponent.denominator, {})[base] = exponent
+    ways: list[tuple[tuple[Constant, ...], list[Expression]]] = [(parts.numbers, [])]
+    for degree in sorted(roots):
+        ways = [
+            (left, [*done, *factors])
+            for numbers, done in ways
+            for left, factors in _rooted(degree, roots[degree], numbers)
+        ]
+    return [
+        product_of([*sorted(left, key=factor_order), *sorted([*factors, *done], key=factor_order)])
+        for numbers, done in ways
+        for left, factors in _squares(whole_powers, numbers)
+    ]
+
+
+def _squares(powers: Powers, numbers: tuple[Constant, ...]) -> Iterator[tuple[list[Constant], list[Expression]]]:
+    """Whole powers; x**2/y**2 also as (x/y)**2, alone with the number in it where its root is exact."""
+    plain_factors = [raise_to(base, exponent) for base, exponent in powers.items()]
+    yield [number for number in numbers if number != ONE], plain_factors
+    squared = {base: e for base, e in powers.items() if abs(e) == 2 and is_column(base)}
+    sign = {e > 0 for e in squared.values()}
+    known = exact_value(numbers[0]) if len(numbers) == 1 else None
+    root = Exact(abs(known.ratio), known.pi, known.e, known.root).power(HALF) if known else None
+    inner = [] if root is None or root.root != 1 or root.value == 1 else [root.constant()]
+    if len(sign) == 2 or (inner and squared and not all(sign)):
+        rest = [factor for factor, base in zip(plain_factors, powers, strict=True) if base not in squared]
+        base = product_of([*inner, *sorted((raise_to(b, e / 2) for b, e in squared.items()), key=factor_order)])
+        if inner and not rest:
+            yield ([MINUS] if numbers[0].value < 0 else []), [*rest, Power(base, Fraction(2))]
+        if len(sign) == 2:
+            base = product_of(sorted((raise_to(b, e / 2) for b, e in squared.items()), key=factor_order))
+            yield [number for number in numbers if number != ONE], [*rest, Power(base, Fraction(2))]
+
+
+def _rooted(
+    degree: int, powers: Powers, numbers: tuple[Constant, ...]
+) -> Iterator[tuple[tuple[Constant, ...], list[Expression]]]:
+    """Fractional powers of one denominator under one root, and with the higher powers of columns beside it."""
+    exact = numbers[0] if len(numbers) == 1 else None
+    known = exact_value(exact) if exact else None
+    apart = {base: e for base, e in powers.items() if is_column(base) and abs(e) > 1}
+    for outside in ({}, apart) if apart and len(apart) < len(powers) else ({},):
+        inside = {base: e for base, e in powers.items() if base not in outside}
+        beside = [raise_to(base, e) for base, e in outside.items()]
+        yield numbers, [*beside, _root(degree, inside, None)]
+        if degree == 2 and known and known.root != 1:
+            left = Exact(known.ratio, known.pi, known.e)
+            yield (left.constant(),), [*beside, _root(2, inside, whole(known.root))]
+            square = Exact(known.ratio**2 * known.root)
+            rest = Exact(Fraction(1 if known.ratio > 0 else -1), known.pi, known.e)
+            yield (rest.constant(),), [*beside, _root(2, inside, square.constant())]
+
+
+def _root(degree: int, powers: Powers, number: Constant | None) -> Expression:
+    """prod base**exponent as one root; below the line when all exponents are negative."""
+    if len(powers) == 1 and number is None:
+        ((base, exponent),) = powers.items()
+        return Power(base, exponent)
+    shared = math.gcd(*(exponent.numerator for exponent in powers.values())) if number is None else 1
+    shared = -shared if number is None and all(exponent < 0 for exponent in powers.values()) else shared
+    inner = [raise_to(base, Fraction(e.numerator, shared)) for base, e in powers.items()]
+    numbers = [] if number is None or number == ONE else [number]
+    return Power(product_of([*numbers, *sorted(inner, key=factor_order)]), Fraction(shared, degree))
+
+
+def written(parts: Factored) -> Expression:
+    ways = assembled(parts)
+    return ways[0] if len(ways) == 1 else best_of(ways, 1)[0]
+
+
+def size_of(number: Constant) -> Constant:
+    return number if number.value > 0 else times(number, MINUS) or number
+
+
+def negated(node: Expression) -> Expression:
+    if isinstance(node, Sum):
+        return Sum(tuple(sorted((negated(term) for term in node.terms), key=term_order)))
+    numbers = [factor for factor in factors_of(node) if isinstance(factor, Constant) and not is_name(factor.label)]
+    rest = [factor for factor in factors_of(node) if factor not in numbers]
+    return product_of([*(n for n in multiplied([*numbers, MINUS]) if n != ONE or not rest), *rest])
+
+
+def collected(terms: Sequence[Factored]) -> list[Factored] | None:
+    """Like terms added up; None where their numbers cannot be added exactly."""
+    found: dict[tuple, Factored] = {}
+    for term in terms:
+        before = found.get(term.key)
+        total = _added(before, term) if before else term
+        if total is None:
+            return None
+        found[term.key] = total
+    return [term for term in found.values() if not any(number.value == 0 for number in term.numbers)]
+
+
+def _added(first: Factored, second: Factored) -> Factored | None:
+    if len(first.numbers) > 1 or len(second.numbers) > 1:
+        return None
+    total = plus(*(part.numbers[0] if part.numbers else ONE for part in (first, second)))
+    return None if total is None else Factored((total,) if total != ONE else (), first.powers)
+
+
+def divisors(terms: Sequence[Factored]) -> Iterator[Factored]:
+    """What a sum may be divided by: nothing, what all terms share, one term with or without its number, a number."""
+    yield Factored()
+    shared: Powers = {}
+    for base in terms[0].powers:
+        exponents = [term.powers.get(base, Fraction(0)) for term in terms]
+        if all(e > 0 for e in exponents) or all(e < 0 for e in exponents):
+            shared[base] = min(exponents, key=abs)
+    for parts in {part.key: part for part in [Factored(powers=shared), *terms]}.values():
+        numbers = tuple(size_of(number) for number in parts.numbers)
+        yield Factored(powers=parts.powers)
+        if numbers:
+            yield Factored(numbers, parts.powers)
+            yield Factored(numbers)
+    columns = dict.fromkeys((base, e) for term in terms for base, e in term.powers.items() if is_column(base))
+    for base, exponent in columns:
+        yield Factored(powers={base: exponent})
+
+
+def signs_moved(parts: Factored) -> Iterator[Factored]:
+    """The product with its minus signs where they are fewest, and with a leading one moved into a sum."""
+    odd = [base for base, e in parts.powers.items() if isinstance(base, Sum) and e.denominator == 1 and e.numerator % 2]
+    many = [base for base in odd if isinstance(base, Sum) and 2 * sum(map(is_negative, base.terms)) > len(base.terms)]
+    better = _flipped(parts, many)
+    yield better
+    if any(number.value < 0 for number in better.numbers):
+        for base in better.powers:
+            if isinstance(base, Sum) and better.powers[base].denominator == 1 and better.powers[base].numerator % 2:
+                yield _flipped(better, [base])
+
+
+def opposites_joined(parts: Factored) -> Factored:
+    """The product with a whole power of b - a as one of a - b where both are in it."""
+    for base in [base for base, e in parts.powers.items() if isinstance(base, Sum) and e.denominator == 1]:
+        if negated(base) in parts.powers and base in parts.powers:
+            parts = _flipped(parts, [base])
+    return parts
+
+
+def _flipped(parts: Factored, bases: Sequence[Expression]) -> Factored:
+    for base in bases:
+        rest = Factored(parts.numbers, {b: e for b, e in parts.powers.items() if b != base})
+        sign = (MINUS,) if parts.powers[base].numerator % 2 else ()
+        parts = rest.times(Factored(sign, {negated(base): parts.powers[base]}))
+    return Factored(tuple(number for number in parts.numbers if number != ONE), parts.powers)
+
+
+def squared(terms: Sequence[Factored]) -> Iterator[Expression]:
+    """The sum with a**2 + 2*a*b + b**2 in it as (a + b)**2."""
+    for first, second in combinations(range(len(terms)), 2):
+        a, b = (_plain_root(terms[place]) for place in (first, second))
+        if a is None or b is None:
+            continue
+        cross = Factored((whole(2),)).times(a).times(b)
+        for third, term in enumerate(terms):
+            if third not in (first, second) and term.key == cross.key:
+                ratio = _value(term) / _value(cross)
+                if abs(abs(ratio) - 1.0) < SAME:
+                    rest = [written(other) for at, other in enumerate(terms) if at not in (first, second, third)]
+                    inner = [written(a), written(b if ratio > 0 else b.times(Factored((MINUS,))))]
+                    yield add(*rest, Power(Sum(tuple(sorted(inner, key=term_order))), Fraction(2)))
+
+
+def _plain_root(parts: Factored) -> Factored | None:
+    """The root of a monomial whose exponents are even."""
+    even = all(e.denominator == 1 and e.numerator % 2 == 0 for e in parts.powers.values())
+    return parts.raised(HALF) if even and _value(parts) > 0 else None
+
+
+def _value(parts: Factored) -> float:
+    return math.prod(number.value for number in parts.numbers)

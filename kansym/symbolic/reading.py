@@ -1,0 +1,235 @@
+"""How well a formula reads: its length on paper, and what makes one of two equally long forms the plainer one.
+
+Short comes first; then few occurrences of the columns, roots of "1 - ratio" rather than of a difference, few minuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import combinations
+
+from kansym.symbolic.canonical import factors_of, product_of
+from kansym.symbolic.expression import (
+    Call,
+    Constant,
+    Expression,
+    Power,
+    Product,
+    Sum,
+    Variable,
+)
+from kansym.symbolic.labels import Exact, is_name
+from kansym.symbolic.notation import exact_value
+from kansym.symbolic.ordering import factor_key, skeleton, term_key, values
+
+HALF = Fraction(1, 2)
+DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is worth avoiding
+STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
+BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
+UNDONE = 3.0  # nodes that x*(a + b/x) is worth avoiding
+REPEATED = 2.0  # nodes that a ratio saves where it occurs again: one would give it a letter
+# What a function adds to its argument, where that is not one symbol; composed ones as they are printed.
+CALL_LENGTHS = {
+    "asinh": 3, "acosh": 3, "atanh": 3, "planck": 5, "sigmoid": 6, "softplus": 4, "gaussian": 3, "lorentzian": 5,
+    "log1p": 3, "abs": 2, "sign": 2,
+}  # fmt: skip
+
+
+def key(expression: Expression) -> tuple:
+    """What the best of equal forms is the least in: length as written, occurrences of columns, minuses, then order."""
+    return (*_measure(expression), *_ties(expression))
+
+
+def _measure(expression: Expression) -> tuple:
+    nodes = list(expression.walk())
+    length = written_length(expression)
+    length += DIFFERENCE * sum(map(_is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
+    length += BOTH_SIDES * _count_both_sides(expression)
+    length += UNDONE * sum(map(_is_undone, nodes))
+    length -= REPEATED * _repeated_ratios(nodes)
+    minuses = sum(isinstance(node, Constant) and node.value < 0 for node in nodes)
+    return (length, sum(map(is_column, nodes)), minuses, sum(map(_root_content, nodes)), expression.complexity)
+
+
+def _ties(expression: Expression) -> tuple:
+    """What decides between forms of equal measure: terms in their order, then the text."""
+    unordered = sum(isinstance(n, Sum) and list(n.terms) != sorted(n.terms, key=term_order) for n in expression.walk())
+    return (unordered, skeleton(expression), values(expression))
+
+
+def best_of(forms: Iterable[Expression], count: int) -> list[Expression]:
+    """The best forms; texts are compared only where nothing else decides."""
+    measured = sorted(((_measure(form), form) for form in forms), key=lambda pair: pair[0])
+    limit = measured[min(count, len(measured)) - 1][0]
+    near = [(measure, _ties(form), form) for measure, form in measured if measure <= limit]
+    return [form for _, _, form in sorted(near, key=lambda item: item[:2])[:count]]
+
+
+def written_length(node: Expression) -> int:
+    """Symbols of a formula as one writes it: a - b and a/b have one operator each, a sign costs one."""
+    if isinstance(node, Constant):
+        return _number_length(node) + (node.value < 0)
+    if isinstance(node, Variable):
+        return 1
+    if isinstance(node, Call):
+        return written_length(node.argument) + CALL_LENGTHS.get(node.name, 1)
+    if isinstance(node, Sum):
+        lengths = [written_length(term) - is_negative(term) for term in node.terms]
+        return sum(lengths) + len(lengths) - 1 + all(is_negative(term) for term in node.terms)
+    return _fraction_length(node)
+
+
+def _fraction_length(node: Expression) -> int:
+    above: list[int] = []
+    below: list[int] = []
+    negative = is_negative(node)
+    for factor in factors_of(node):
+        if isinstance(factor, Constant):
+            known = exact_value(factor)
+            _exact_lengths(known, above, below) if known else above.append(1)
+        elif isinstance(factor, Power):
+            size = written_length(factor.base) + (0 if abs(factor.exponent) == 1 else 1 if _is_plain(factor) else 2)
+            (above if factor.exponent > 0 else below).append(size)
+        else:
+            above.append(written_length(factor))
+    above = above or [1]
+    return sum(above) + sum(below) + len(above) + len(below) - 1 + negative
+
+
+def _is_plain(node: Power) -> bool:
+    return abs(node.exponent) in (2, HALF)
+
+
+def _number_length(constant: Constant) -> int:
+    known = exact_value(constant)
+    if known is None:
+        return 1
+    above: list[int] = []
+    below: list[int] = []
+    _exact_lengths(known, above, below)
+    above = above or [1]
+    return sum(above) + sum(below) + len(above) + len(below) - 1
+
+
+def _exact_lengths(number: Exact, above: list[int], below: list[int]) -> None:
+    """The lengths of the parts of an exact number above and below the fraction line."""
+    if abs(number.ratio.numerator) != 1:
+        above.append(1)
+    if number.ratio.denominator != 1:
+        below.append(1)
+    for exponent in (number.pi, number.e):
+        if exponent:
+            (above if exponent > 0 else below).append(1 if abs(exponent) == 1 else 2)
+    if number.root != 1:
+        above.append(2)
+
+
+def _is_bare_difference(node: Expression) -> bool:
+    """Whether the node is a root of a sum with a negative term and without a plain positive number."""
+    if not (isinstance(node, Power) and node.exponent.denominator % 2 == 0):
+        return False
+    sums = [base_and_exponent(factor)[0] for factor in factors_of(node.base)]
+    return any(isinstance(base, Sum) and len(base.terms) == 2 and _is_difference(base) for base in sums)
+
+
+def _is_difference(node: Sum) -> bool:
+    return not _has_number(node) and any(is_negative(term) for term in node.terms)
+
+
+def _count_both_sides(node: Expression) -> int:
+    if isinstance(node, Product):  # the roots in it are looked at with it
+        inner = [
+            part for factor in node.factors for part in (factor.children if isinstance(factor, Power) else [factor])
+        ]
+    else:
+        inner = node.children
+    return _on_both_sides(node) + sum(map(_count_both_sides, inner))
+
+
+def _on_both_sides(node: Expression) -> int:
+    """Columns before a root, or able to stand there, that are in the sum under it too, which holds no plain number."""
+    factors = factors_of(node)
+    inner = [factor for part in factors if isinstance(part, Sum) for term in part.terms for factor in factors_of(term)]
+    roots = [each for each in (*factors, *inner) if isinstance(each, Power) and each.exponent.denominator % 2 == 0]
+    under = [part for root in roots for part in map(base_and_exponent, factors_of(root.base))]
+    before = {base for base, _ in map(base_and_exponent, factors) if is_column(base)}
+    before |= {base for base, e in under if is_column(base) and abs(e) >= 2}
+    sums = [base for base, _ in under if isinstance(base, Sum) and not _has_number(base)]
+    return len(before & {inner for base in sums for inner in base.walk() if is_column(inner)}) if before else 0
+
+
+def _has_number(node: Sum) -> bool:
+    return any(isinstance(term, Constant) and term.value > 0 for term in node.terms)
+
+
+def _is_stacked(node: Expression) -> bool:
+    """Whether what stands below the fraction line holds a fraction of columns."""
+    if not (isinstance(node, Power) and node.exponent < 0):
+        return False
+    sums = [base for base, _ in map(base_and_exponent, factors_of(node.base)) if isinstance(base, Sum)]
+    return _has_division(node.base) or any(_has_division(term) for base in sums for term in base.terms)
+
+
+def _is_undone(node: Expression) -> bool:
+    """Whether a product has a column before a sum and below the line in one of its terms, as in x*(a + b/x)."""
+    if not isinstance(node, Product):
+        return False
+    before = {base for base, e in map(base_and_exponent, node.factors) if e > 0 and is_column(base)}
+    terms = [term for factor in node.factors if isinstance(factor, Sum) for term in factor.terms] if before else []
+    return any(e < 0 and base in before for term in terms for base, e in map(base_and_exponent, factors_of(term)))
+
+
+def _has_division(term: Expression) -> bool:
+    return any(isinstance(factor, Power) and factor.exponent < 0 for factor in factors_of(term)) or (
+        isinstance(term, Power) and _has_division(term.base)
+    )
+
+
+def _repeated_ratios(nodes: Sequence[Expression]) -> int:
+    """How often a ratio x/y of two columns occurs again in products."""
+    seen: dict[tuple[Expression, Expression], int] = {}
+    for node in nodes:
+        if isinstance(node, Product):
+            powers = {base: exponent for base, exponent in map(base_and_exponent, node.factors) if is_column(base)}
+            for first, second in combinations(sorted(powers, key=skeleton), 2):
+                if powers[first] == -powers[second]:
+                    ratio = (first, second) if powers[first] > 0 else (second, first)
+                    seen[ratio] = seen.get(ratio, 0) + 1
+    return sum(count - 1 for count in seen.values())
+
+
+def _root_content(node: Expression) -> int:
+    """Nodes under the root that are no sum and no argument: fewer are better, 2*sqrt(x) rather than sqrt(4*x)."""
+    if not (isinstance(node, Power) and node.exponent.denominator > 1):
+        return 0
+    return sum(abs(int(part.exponent)) for part in factors_of(node.base) if isinstance(part, Power)) + sum(
+        isinstance(part, Constant) for part in factors_of(node.base)
+    )
+
+
+def is_negative(node: Expression) -> bool:
+    return math.prod(factor.value for factor in factors_of(node) if isinstance(factor, Constant)) < 0
+
+
+def is_column(node: Expression) -> bool:
+    return isinstance(node, Variable) or (isinstance(node, Constant) and is_name(node.label))
+
+
+def base_and_exponent(node: Expression) -> tuple[Expression, Fraction]:
+    return (node.base, node.exponent) if isinstance(node, Power) else (node, Fraction(1))
+
+
+def factor_order(node: Expression) -> tuple:
+    """The order in a product, where a power may stand in a power: its innermost base counts."""
+    base = node
+    while isinstance(base, Power):
+        base = base.base
+    return (*factor_key(base), skeleton(node), values(node))
+
+
+def term_order(term: Expression) -> tuple:
+    """The order of terms whatever numbers stand before them."""
+    rest = [factor for factor in factors_of(term) if not isinstance(factor, Constant)]
+    return (*term_key(product_of(rest) if rest else term), term_key(term))

@@ -1,0 +1,94 @@
+"""Sums of products: powers, primitives on the edges, links, noise and rounding of exponents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.expression import Expression, Power
+from kansym.symbolic.selection import description_length
+from kansym.symbolic.signomials import near_fraction, powers, products
+
+Array = np.ndarray
+
+
+def rows_of(law: Callable[..., Array], *ranges: tuple[float, float], noise: float = 0.0) -> Rows:
+    draws = np.random.default_rng(8)
+    inputs = np.column_stack([draws.uniform(*ends, 500) for ends in ranges])
+    clean = law(*inputs.T)
+    return Rows(inputs, clean + noise * np.sqrt(np.mean(clean**2)) * draws.normal(size=500))
+
+
+def best_of(stage: Callable[[Rows], object], rows: Rows) -> tuple[float, Expression]:
+    """The least RMS error over the spread, and its formula; stops at an exact one."""
+    best: tuple[float, Expression] | None = None
+    for group in stage(rows):  # pyright: ignore[reportGeneralTypeIssues]
+        for formula in group:
+            error = float(np.sqrt(mean_square(formula, rows)) / np.std(rows.target))
+            if best is None or error < best[0]:
+                best = error, formula
+        if best is not None and best[0] < 1e-9:
+            break
+    assert best is not None
+    return best
+
+
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, b, c: 2 * a**2 * b / c + 3 * c**1.5 / a, ((1, 4), (1, 4), (1, 4))),
+        (lambda a, b, c: np.sqrt(1 + 2 * a * b**2 / c), ((1, 4), (1, 4), (1, 4))),
+        (lambda a, b, c: 1 / (a / b + c**2), ((1, 4), (1, 4), (1, 4))),
+        (lambda a, b, c, d: a * b - c**2 / d + 0.5 * d / a**2, ((1, 4), (1, 4), (1, 4), (1, 4))),
+        (lambda a, b, x: a * x**2 - b * x, ((1, 4), (1, 4), (-3, 3))),
+    ],
+    ids=["two terms", "under a root", "in a denominator", "three terms", "a column that changes sign"],
+)
+def test_a_sum_of_powers_is_found_exactly(law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]) -> None:
+    error, _ = best_of(powers, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, b, c, t: a * b * np.cos(t) + c * b**2 * np.sin(t), ((1, 3), (1, 3), (1, 3), (0, 6))),
+        (lambda a, b, c, t: a * b * np.exp(-t) / c + c**1.5 * b, ((1, 3), (1, 3), (1, 3), (0, 4))),
+        (lambda m, g, s, t, w: 0.5 * m * s**2 * w**2 + m * g * s * (1 - np.cos(t)),
+         ((1, 3), (5, 15), (1, 3), (-2, 2), (-3, 3))),
+    ],
+    ids=["waves", "decay", "pendulum"],
+)  # fmt: skip
+def test_primitives_join_where_powers_do_not_do(
+    law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
+) -> None:
+    error, _ = best_of(products, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+def test_noise_leaves_the_exponents_exact() -> None:
+    rows = rows_of(lambda a, b, c: 2 * a**2 * b / c + 3 * c**1.5 / a, (1, 4), (1, 4), (1, 4), noise=0.02)
+    candidates = [formula for group in powers(rows) for formula in group]
+    formula = min(candidates, key=lambda each: description_length(each, mean_square(each, rows), rows))
+    assert mean_square(formula, rows) == pytest.approx(0.02**2 * np.mean(rows.target**2), rel=0.2)
+    found = {node.exponent for node in formula.walk() if isinstance(node, Power)}
+    assert found <= {Fraction(2), Fraction(-1), Fraction(3, 2)}
+
+
+def test_a_law_of_another_kind_gets_no_false_exponents() -> None:
+    rows = rows_of(lambda a, b: np.exp(np.sin(3 * a) * b), (1, 4), (1, 4))
+    for group in powers(rows):
+        for formula in group:
+            assert mean_square(formula, rows) > (1e-3 * np.std(rows.target)) ** 2
+
+
+@pytest.mark.parametrize(
+    ("value", "tolerance", "fraction"),
+    [(1.9999, 1e-3, Fraction(2)), (0.5001, 1e-3, Fraction(1, 2)), (-0.3333, 1e-3, Fraction(-1, 3)), (0.41, 1e-3, None)],
+)
+def test_exponents_become_the_nearest_plain_fraction(value: float, tolerance: float, fraction: Fraction | None) -> None:
+    assert near_fraction(value, tolerance) == fraction
