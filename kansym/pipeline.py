@@ -38,14 +38,15 @@ from kansym.symbolic.text import to_text
 Array = np.ndarray
 SMALL = 30
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
-SLACK = 1.2
+SLACK = 1.03  # of the noise: what a right formula may have by chance
+LOUD, NEVER = 0.05, 0.5  # noise under which wrong formulas come as near as right ones: then nothing stops the search
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SEARCHED_ROWS = 4000
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
 BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just have failed to follow the law
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.5, 0.75  # of the time that is left when the stage starts
-HOPELESS, HOPELESS_SHARE = 1.0, 0.15  # the noise of a table in which no smooth model sees anything, and its share
+HOPELESS, HOPELESS_SHARE = 1.0, 0.5  # the noise of a table in which no smooth model sees anything, and its share
 ORDINARY = (1e-3, 1e4)
 REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
 
@@ -260,7 +261,9 @@ class Problem:
     def goal(self) -> float:
         """RMS error over the spread at which the search may stop."""
         few = len(self.parts.train) < ENOUGH_TO_STOP
-        return SLACK * self.noise if not few and BELIEVED[0] < self.noise < BELIEVED[1] else EXACT
+        if few or not BELIEVED[0] < self.noise < BELIEVED[1]:
+            return EXACT
+        return (SLACK if self.noise < LOUD else NEVER) * self.noise
 
     def views(self) -> Iterator[Rows]:
         """The rows to search on: with the given weights, and with relative errors if the target spans decades."""

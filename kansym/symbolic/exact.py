@@ -123,8 +123,10 @@ def exact_form(value: float, error: float, extra: float = 0.0) -> Exact | None:
 
 
 def _bonus(ratio: Fraction) -> float:
-    """Plain small numbers are likely beforehand: they need less evidence."""
-    return 4.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
+    """Plain small numbers are likely beforehand: they need less evidence, and 1 saves the number altogether."""
+    if abs(ratio) == 1:
+        return 7.0
+    return 5.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
 
 
 def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None, known: Sequence[Known] = ()) -> Fit:

@@ -41,6 +41,7 @@ KINDS = ("sum", "product", "affine", "combination")
 SUREST = ("sum", "product")
 Solve = Callable[[Table, Budget | Part], list[Candidate]]
 FEWEST_ROWS = 60
+TRUSTED = 0.3  # held-out error over the spread from which a surrogate tells nothing of the structure
 DEEPEST = 1  # splits of splits of a piece's values, which lose accuracy at every level
 SHORT = 13  # nodes of a formula that is not just bent to its values
 HYPOTHESES = 3
@@ -94,7 +95,7 @@ def _solved(
         return []
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     smooth = fit_smooth(rows)
-    if smooth is None:
+    if smooth is None or smooth.held_out > TRUSTED:
         return []
     if depth:  # the table holds values of a piece, which are as good as its goal says
         smooth = replace(smooth, error=max(smooth.error, table.goal))

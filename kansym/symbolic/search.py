@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -17,12 +17,13 @@ from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.lowdim import EXACT, Candidate, Table, monomials, price_of, ranked, reached, settled, solve
-from kansym.symbolic.parts import solve_by_parts
+from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.signomials import powers, products
 
 Array = np.ndarray
 LIFTED = 10
+PLAIN_SHARE = 0.35  # of the time left, for sums and products of pieces
 FEWEST = 40  # rows from which symmetries are looked for
 Lift = Callable[[Expression], Expression]
 
@@ -38,16 +39,35 @@ class Reduced:
 
 def reduce_table(rows: symmetry.Rows, budget: Budget | Part) -> list[Reduced]:
     """The chain of verified reductions, from the raw table to the one of fewest variables."""
-    chain = [Reduced(rows, lambda expression: expression, ())]
-    while chain[-1].rows.inputs.shape[1] > 0 and not budget.expired:
-        now = chain[-1]
-        if now.rows.inputs.shape[1] == 1 and len(chain) == 1 and len(now.rows.target) < 60:
-            break
-        step = find_combination(now.rows) or find_scaling(now.rows) or find_by_trial(now.rows)
+    first = Reduced(rows, lambda expression: expression, ())
+    return [first, *reductions(first, budget, GRADIENTS)]
+
+
+Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
+
+
+def _by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
+    return find_combination(rows) or find_scaling(rows)
+
+
+def _by_trial(rows: symmetry.Rows) -> Scaling | Combination | None:
+    return find_by_trial(rows) or find_combination(rows) or find_scaling(rows)
+
+
+GRADIENTS, TRIALS = _by_gradients, _by_trial
+
+
+def reductions(start: Reduced, budget: Budget | Part, find: Finder) -> Iterator[Reduced]:
+    """Reductions of a table, each of the one before, as long as one is found."""
+    now = start
+    while now.rows.inputs.shape[1] > 0 and not budget.expired:
+        if now.rows.inputs.shape[1] == 1 and not now.steps and len(now.rows.target) < 60:
+            return
+        step = find(now.rows)
         if step is None or (isinstance(step, Scaling) and _trivial(step)):
-            break
-        chain.append(Reduced(step.apply(now.rows), _lifted(now.lift, step), (*now.steps, describe(step))))
-    return chain
+            return
+        now = Reduced(step.apply(now.rows), _lifted(now.lift, step), (*now.steps, describe(step)))
+        yield now
 
 
 def _trivial(step: Scaling) -> bool:
@@ -95,18 +115,51 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
         return ranked(found, price_of(len(table.fit)))
     symmetric = len(rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
     chain = reduce_table(rows, budget) if symmetric else [Reduced(rows, lambda e: e, ())]
+    for stage in (_plain_parts, _tried, _each):
+        for candidates in stage(chain, table, budget, library):
+            found += candidates
+            if budget.expired or reached(found, table.goal):
+                return ranked(found, price_of(len(table.fit)))
+    return ranked(found, price_of(len(table.fit)))
+
+
+Stage = Iterator[list[Candidate]]
+
+
+def _plain_parts(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
+    """Sums and products of pieces: the surest ways to take a law apart, and quickly told."""
+    if chain[-1].rows.inputs.shape[1] >= 3 and "parts" not in table.without:
+        yield _parts(chain[-1], table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
+
+
+def _tried(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
+    """Reductions by trial, where the gradients of the smooth model say nothing; they make the chain longer."""
+    if len(chain[0].rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without:
+        chain += reductions(chain[-1], budget, TRIALS)
+    return
+    yield
+
+
+def _each(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
+    """Every table of the chain, the one of the fewest columns first."""
     for reduced in chain[::-1]:
         inner = _inner(reduced, table)
-        for candidate in solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]:
-            found.append(lifted(candidate, reduced, table))
-        if budget.expired or reached(found, table.goal):
-            break
-        if reduced is chain[-1] and "parts" not in table.without:
-            parts = solve_by_parts(inner, budget, library, _piece_search(library))
-            found += [lifted(candidate, reduced, table) for candidate in parts[:LIFTED]]
-            if reached(found, table.goal):
-                break
-    return ranked(found, price_of(len(table.fit)))
+        solved = solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
+        yield [lifted(candidate, reduced, table) for candidate in solved]
+        if reduced is chain[-1]:
+            yield from _all_parts([reduced], table, budget, library)
+
+
+def _all_parts(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
+    if "parts" not in table.without:
+        yield _parts(chain[-1], table, budget, library, KINDS)
+
+
+def _parts(
+    reduced: Reduced, table: Table, budget: Budget | Part, library: Library, kinds: tuple[str, ...]
+) -> list[Candidate]:
+    found = solve_by_parts(_inner(reduced, table), budget, library, _piece_search(library), kinds)
+    return [lifted(candidate, reduced, table) for candidate in found[:LIFTED]]
 
 
 def _piece_search(library: Library) -> Callable[[Table, Budget | Part], list[Candidate]]:

@@ -258,7 +258,7 @@ def _primitives(column: int, positive: bool, more: bool) -> Iterator[Expression]
     half, twice = multiply(ratio(Fraction(1, 2)), x), multiply(whole(2), x)
     yield from (call(name, argument) for name in ("sin", "cos") for argument in (x, half, twice))
     yield from (raise_to(call(name, x), Fraction(2)) for name in ("sin", "cos"))
-    yield raise_to(call("sin", half), Fraction(2))
+    yield add(whole(1), multiply(whole(-1), call("cos", x)))
     yield from (call("exp", x), call("exp", multiply(whole(-1), x)))
     yield from (add(whole(1), x), add(whole(1), multiply(whole(-1), x)))
     yield from (raise_to(add(whole(1), sign), Fraction(-1)) for sign in (x, multiply(whole(-1), x)))
