@@ -39,6 +39,7 @@ Array = np.ndarray
 SMALL = 30
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 SLACK = 1.03  # of the noise: what a right formula may have by chance
+GRACE = 6.0  # seconds beyond the limit in which the last candidates are refitted and their numbers made exact
 LOUD, NEVER = 0.05, 0.5  # noise under which wrong formulas come as near as right ones: then nothing stops the search
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 SEARCHED_ROWS = 4000
@@ -406,6 +407,8 @@ def finish(
     clock: _Clock,
 ) -> Result:
     """Refit and rank the candidates in raw units, and put the result together."""
+    if not budget.interrupted:  # a time limit that has passed must not leave the numbers of the law unfinished
+        budget = Budget(budget.remaining + GRACE, hit=budget.hit)
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
         front = _front(candidates, problem, budget)

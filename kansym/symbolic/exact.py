@@ -17,11 +17,12 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Product, Sum, add, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
+LEAST_NATS = 2.0
 SURE = 4.0  # standard errors that a number may be away from its exact form
 NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
 POLISHING = 100
@@ -141,14 +142,68 @@ def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None
             break
         better = next((trial for trial in _simpler(fit, rows, known) if _as_good(trial, fit, rows, floor)), None)
         if better is None:
-            return fit
+            return _folded(fit, rows, floor)
         fit = better
     return fit
 
 
+def _folded(fit: Fit, rows: Rows, floor: float) -> Fit:
+    """The fit, or with factors of roots and fractions taken inside, if the numbers there are known: sqrt(2 u + 1)."""
+    inside = fit.expression.map(_taken_inside)
+    if inside == fit.expression:
+        return fit
+    trial, position = polish(inside, rows, POLISHING), 0
+    while position < len(trial.expression.free_constants):
+        value, error = trial.expression.free_constants[position].value, float(trial.standard_errors[position])
+        exact = exact_form(value, error if np.isfinite(error) else 0.0)
+        snapped = exact and polish(_replaced(trial.expression, position, exact.constant()), rows, POLISHING)
+        if snapped and _as_good(snapped, trial, rows, floor):
+            trial = snapped
+        else:
+            position += 1
+    fewer = len(trial.expression.free_constants) < len(fit.expression.free_constants)
+    return trial if fewer and _as_good(trial, fit, rows, floor) else fit
+
+
+def _taken_inside(node: Expression) -> Expression:
+    """c sqrt(a + b) as sqrt(c**2 a + c**2 b), and the same for 1 / sqrt(a + b) and 1 / (a + b)."""
+    if not isinstance(node, Product):
+        return node
+    numbers = [factor for factor in node.factors if isinstance(factor, Constant) and factor.label is None]
+    roots = [factor for factor in node.factors if _is_root_of_sum(factor)]
+    if len(numbers) != 1 or len(roots) != 1 or numbers[0].value <= 0:
+        return node
+    root = roots[0]
+    assert isinstance(root, Power) and isinstance(root.base, Sum)
+    factor = numbers[0].value ** float(1 / root.exponent)
+    terms = [_scaled(term, factor) for term in root.base.terms]
+    others = [each for each in node.factors if each is not numbers[0] and each is not root]
+    return multiply(*others, Power(add(*terms), root.exponent))
+
+
+def _is_root_of_sum(node: Expression) -> bool:
+    return isinstance(node, Power) and isinstance(node.base, Sum) and node.exponent in _ROOTS
+
+
+_ROOTS = (Fraction(1, 2), Fraction(-1, 2), Fraction(-1))
+
+
+def _scaled(term: Expression, factor: float) -> Expression:
+    """The term times a number, in one free constant."""
+    if isinstance(term, Constant):
+        return Constant(term.value * factor)
+    factors = term.factors if isinstance(term, Product) else (term,)
+    numbers = [each for each in factors if isinstance(each, Constant)]
+    rest = [each for each in factors if not isinstance(each, Constant)]
+    value = factor * float(np.prod([each.value for each in numbers])) if numbers else factor
+    return multiply(Constant(value), *rest)
+
+
 def _as_good(trial: Fit, fit: Fit, rows: Rows, floor: float) -> bool:
+    """Whether the misfit rises by no more than the constants that are saved cost: half a log of the rows each."""
     saved = max(1, len(fit.expression.free_constants) - len(trial.expression.free_constants))
-    chance = 1.0 + SURE * saved / max(len(rows) - len(fit.standard_errors), 1)
+    nats = max(LEAST_NATS, 0.5 * math.log(max(len(rows), 1)))
+    chance = 1.0 + 2.0 * nats * saved / max(len(rows) - len(fit.standard_errors), 1)
     return np.isfinite(trial.mean_square) and trial.mean_square <= max(fit.mean_square * max(chance, 1.0 + 1e-9), floor)
 
 

@@ -32,15 +32,15 @@ from kansym.symbolic.expression import (
 from kansym.symbolic.links import usable, weights_under
 
 Array = np.ndarray
-POINTS_CLEAN, POINTS_NOISY = 56, 112
+POINTS_CLEAN, POINTS_NOISY = 56, 240
+JUDGED_CLEAN, JUDGED_NOISY = 400, 1000
 LISTED = 20000
 SHORT, MIDDLE, LONG = 500, 2500, 6000  # a short expression meets all, one of the middle those that are not long
 SPIKY = 8.0  # largest over mean size, from which a column is one row and little else
 DEEPEST = 7
 BLOCK = 64
 TOP = 30
-KEPT = 6  # pairs under one link that are fitted again
-JUDGED = 400
+KEPT = 8  # pairs under one link that are fitted again
 FEWEST = 24
 EXACT = 1e-9
 LARGEST = 1e8
@@ -65,6 +65,12 @@ class _Unary:
 _POWERS = frozenset({"power", "root", "inverse"})
 _NONE: frozenset[str] = frozenset()
 _WAVES, _EXPS = frozenset({"wave", "exp", "log", "bent"}), frozenset({"exp", "log", "wave", "bent"})
+
+
+def _bell(argument: Expression) -> Expression:
+    return call("exp", multiply(ratio(Fraction(-1, 2)), raise_to(argument, Fraction(2))))
+
+
 UNARY: tuple[_Unary, ...] = (
     _Unary("square", lambda v: v * v, lambda e: raise_to(e, Fraction(2)), _NONE, "power", frozenset()),
     _Unary(
@@ -82,6 +88,7 @@ UNARY: tuple[_Unary, ...] = (
     _Unary("cos", np.cos, lambda e: call("cos", e), _WAVES, "wave", most=4),
     _Unary("exp", np.exp, lambda e: call("exp", e), _EXPS, "exp", most=5),
     _Unary("decay", lambda v: np.exp(-v), lambda e: call("exp", multiply(whole(-1), e)), _EXPS, "exp", most=5),
+    _Unary("bell", lambda v: np.exp(-0.5 * v * v), _bell, _EXPS, "exp", most=4),
     _Unary("log", np.log, lambda e: call("log", e), frozenset({"log", "wave", "bent"}), "log"),
     _Unary("tanh", np.tanh, lambda e: call("tanh", e), _EXPS, "bent", most=3),
     _Unary("atan", np.arctan, lambda e: call("atan", e), _EXPS, "bent", most=3),
@@ -136,10 +143,8 @@ def halves(rows: Rows, clean: bool) -> Iterator[Iterator[Expression]]:
     """
     if len(rows) < FEWEST:
         return
-    few, thin = (
-        rows.take(np.arange(min(len(rows), POINTS_CLEAN if clean else POINTS_NOISY))),
-        rows.take(np.arange(min(len(rows), JUDGED))),
-    )
+    scanned, judged = (POINTS_CLEAN, JUDGED_CLEAN) if clean else (POINTS_NOISY, JUDGED_NOISY)
+    few, thin = (rows.take(np.arange(min(len(rows), count))) for count in (scanned, judged))
     found = _even(listing(few.inputs), few.target)
     if not found.trees:
         return

@@ -42,7 +42,8 @@ def test_the_import_report_would_show_a_heavy_package():
     assert "scipy" in loaded_packages(run_python("-c", "import scipy"))
 
 
-@pytest.mark.parametrize("command", ["", "fit", "show", "predict", "export", "plot", "datasets", "config", "doctor"])
+@pytest.mark.parametrize("command", ["", "fit", "show", "predict", "export", "plot", "datasets", "config", "doctor",
+                                     "bench formulas"])  # fmt: skip
 def test_help_loads_nothing_heavy(command: str):
     run = run_python("-m", "kansym_cli", *command.split(), "--help")
     assert "Usage" in run.stdout
