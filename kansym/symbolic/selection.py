@@ -31,6 +31,7 @@ RIVAL_NATS = 3.0  # odds of 20 to 1
 NAMED_NATS = 2.0  # to say which of the user's known constants
 UNITS_MARGIN = 0.5
 MANY_TRIES_NATS = 6.0  # by which the best of some hundred formulas beats a constant on noise alone
+MUCH_NEARER = 0.3  # typical error over that of the constant
 GAIN_ERRORS = 1.8
 KEPT = 10
 TIDIED = 8
@@ -222,13 +223,16 @@ def choose(formulas: list[Formula], rows: Rows, margin: float = RIVAL_NATS) -> P
 def _believable(formula: Formula, constant: Formula, rows: Rows) -> bool:
     """Whether a formula says more than a constant: not the luckiest of many tries, and not for the sake of few rows.
 
-    The row-by-row gains must be positive beyond `GAIN_ERRORS` of their own standard errors: what one or two rows far
-    out gain, whatever the size of it, reaches no more than the square root of their number.
+    Half of the rows must come much nearer; or the row-by-row gains must be positive beyond `GAIN_ERRORS` of their own
+    standard errors: what one or two rows far out gain, whatever the size of it, reaches no more than the square root
+    of their number.
     """
     if constant.description_length - formula.description_length <= MANY_TRIES_NATS:
         return False
     before = (constant.expression.evaluate(rows.inputs) - rows.target) * rows.roots
     after = (formula.expression.evaluate(rows.inputs) - rows.target) * rows.roots
+    if np.median(np.abs(after)) < MUCH_NEARER * np.median(np.abs(before)):
+        return True
     size = float(np.max(np.abs(before))) or 1.0
     gains = (before / size) ** 2 - (after / size) ** 2
     error = float(np.std(gains)) / math.sqrt(max(len(rows) - len(formula.expression.free_constants), 1))
