@@ -32,8 +32,8 @@ LAWS: tuple[tuple[str, Callable[..., Array], Box, int], ...] = (
         "pressure",
         lambda n, t, v, b: n * t / (v - b),
         ((1, 4), (200, 400), (5, 9), (0.1, 1.5)),
-        13,
-    ),  # as 1/(v/(n t) - b/(n t)); the final stage writes it shorter
+        16,  # as 1/(v/(n t) - b/(n t)); the final stage writes it shorter
+    ),
     ("torque", lambda f, r, s: f * r * np.sin(s), ((1, 9), (0.2, 1.2), (-3, 3)), 10),
     ("doppler", lambda f, v, c: f / (1 - v / c), ((1, 5), (1, 3), (5, 20)), 13),
 )
