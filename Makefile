@@ -40,7 +40,7 @@ demo: $(VENV)/.ready-demo
 	@mkdir -p $(DEMO)
 	$(call demo_law,planets,,The eight planets: distance from the sun a and orbital period P)
 	$(call demo_law,firas,--target I --sigma sigma,The cosmic microwave background as COBE measured it)
-	$(call demo_law,toy-wave,,A law that needs a network: a wave of a curved phase)
+	$(call demo_law,toy-wave,,A wave of a curved phase)
 	@for kind in $(DEMO_PICTURES); do \
 	  $(BIN)/kansym plot $(DEMO)/toy-wave --kind $$kind -o $(DEMO)/toy-wave-$$kind.svg || exit 1; \
 	done
