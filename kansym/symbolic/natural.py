@@ -30,8 +30,8 @@ from kansym.symbolic.expression import (
     whole,
 )
 from kansym.symbolic.links import LINKS, Link
+from kansym.symbolic.listing import Listing, listing
 from kansym.symbolic.lowdim import EXACT, Candidate, Table
-from kansym.symbolic.pairs import Listing, listing
 from kansym.symbolic.primitives import Library
 
 Array = np.ndarray

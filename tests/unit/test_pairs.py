@@ -10,7 +10,8 @@ import pytest
 
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Call, Constant, Variable, add, call, multiply, raise_to, whole
-from kansym.symbolic.pairs import JOINS, best_pairs, expression_of, halves, listing, loosened
+from kansym.symbolic.listing import listing
+from kansym.symbolic.pairs import JOINS, best_pairs, expression_of, halves, loosened
 
 Array = np.ndarray
 Box = tuple[tuple[float, float], tuple[float, float]]
