@@ -15,6 +15,7 @@ from scipy import linalg, optimize
 from kansym.symbolic.expression import Expression, Tape
 
 Array = np.ndarray
+HAIR = 1e-14  # of the largest target: the weight of a constant's start in a fit that would have no bottom without it
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,9 @@ class Model(Protocol):
 def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Array, float, Array, float]:
     """MINPACK's Levenberg-Marquardt from model.start: constants (P,), mean square, standard errors (P,), condition.
 
-    The start comes back when no better constants are found.
+    The start comes back when no better constants are found. One more row a constant, a hair's weight on its start,
+    keeps constants that the rows do not tell apart where they are (SciPy 1.17 reads memory nobody wrote where the
+    jacobian has less than full rank: its answers change from call to call).
     """
     if not np.all(np.isfinite(model.start)):
         return model.start, np.inf, np.full(len(model.start), np.nan), np.inf
@@ -155,12 +158,13 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
 
     def residual(theta: Array) -> Array:
         value = (model.values(rows.inputs, theta * unit) - rows.target) * roots / size
-        return np.broadcast_to(np.where(np.isfinite(value), value, 1e6), (len(rows),))
+        value = np.broadcast_to(np.where(np.isfinite(value), value, 1e6), (len(rows),))
+        return np.concatenate([value, HAIR * (theta - model.start / unit)])
 
     def jacobian(theta: Array) -> Array:
         _, columns = model.jacobian(rows.inputs, (theta * unit)[None])
         columns = columns[0] * (roots[:, None] if isinstance(roots, np.ndarray) else roots) * unit / size
-        return np.where(np.isfinite(columns), columns, 0.0)
+        return np.vstack([np.where(np.isfinite(columns), columns, 0.0), HAIR * np.eye(len(theta))])
 
     with np.errstate(all="ignore"):
         found = optimize.least_squares(
@@ -173,7 +177,7 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
         theta, after = found.x * unit, _mean_square_at(model, rows, found.x * unit)
         if not (np.isfinite(after) and after <= before):
             theta, after = model.start, before
-        errors, condition = _standard_errors(jacobian(theta / unit), unit, after / size / size, len(rows))
+        errors, condition = _standard_errors(jacobian(theta / unit)[: len(rows)], unit, after / size / size, len(rows))
     return theta, after, errors, condition
 
 

@@ -33,17 +33,19 @@ LARGEST_DENOMINATOR = 12
 LARGEST_EXPONENT = 1000
 
 
-def to_sympy(expression: Expression, names: Sequence[str]) -> sympy.Expr:
+def to_sympy(
+    expression: Expression, names: Sequence[str], number: Callable[[Constant], Any] | None = None
+) -> sympy.Expr:
     """The formula as a sympy expression.
 
     names: column names (D,); each becomes `Symbol(name)` as it is, whatever it contains.
-    Labelled constants become exact numbers, free ones 53-bit floats.
+    number: how constants are written; without it labelled ones become exact numbers, free ones 53-bit floats.
     """
     if isinstance(expression, Constant):
-        return _number(expression)
+        return (number or _number)(expression)
     if isinstance(expression, Variable):
         return sympy.Symbol(names[expression.index])
-    below = [to_sympy(child, names) for child in expression.children]
+    below = [to_sympy(child, names, number) for child in expression.children]
     if isinstance(expression, Sum):
         return sympy.Add(*below)
     if isinstance(expression, Product):

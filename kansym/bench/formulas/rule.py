@@ -13,11 +13,10 @@ import sympy
 from sympy.core.random import seed as seed_sympy
 
 from kansym.errors import KansymError
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
+from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.notation import exact_value
-from kansym.symbolic.primitives import CALLS
 from kansym.symbolic.serial import expression_from_json
-from kansym.symbolic.sympy_form import exact_to_sympy
+from kansym.symbolic.sympy_form import exact_to_sympy, to_sympy
 
 PI = "3.1415926535"
 DECIMALS = 3
@@ -103,20 +102,7 @@ def built(expression: Expression, names: Sequence[str]) -> sympy.Expr:
         expression: the formula.
         names: of its columns (D,).
     """
-    if isinstance(expression, Constant):
-        return _number(expression)
-    if isinstance(expression, Variable):
-        return sympy.Symbol(names[expression.index])
-    below = [built(child, names) for child in expression.children]
-    if isinstance(expression, Sum):
-        return sympy.Add(*below)
-    if isinstance(expression, Product):
-        return sympy.Mul(*below)
-    if isinstance(expression, Power):
-        return sympy.Pow(below[0], sympy.Rational(expression.exponent.numerator, expression.exponent.denominator))
-    assert isinstance(expression, Call)
-    build = CALLS[expression.name].sympy
-    return sympy.Function(expression.name)(below[0]) if build is None else build(sympy, below[0])
+    return to_sympy(expression, names, _number)
 
 
 def _number(constant: Constant) -> Any:

@@ -37,7 +37,7 @@ def refitted(
     thin = rows if len(rows) <= ROWS else rows.take(np.arange(ROWS))
     random = np.random.default_rng(seed)
     for guess in guesses:
-        for form in variants(guess) if near else (guess, multiply(Constant(1.0), freed(guess))):
+        for form in variants(guess) if near else (guess, _scaled(freed(guess))):
             if found and budget.expired:
                 return found
             found += [each for each in _minima(form, thin, random) if each not in found]
@@ -49,16 +49,23 @@ def variants(guess: Expression) -> Iterator[Expression]:
     yield guess
     free = freed(guess)
     yield free
-    number, calls = Constant(1.0), _calls(free)
+    calls = _calls(free)
     for form in (free, *(widened(free, {place}) for place in range(min(calls, MOST_CALLS)))):
-        yield multiply(number, form)
-        yield add(multiply(number, form), Constant(0.0))
+        yield _scaled(form)
+        yield add(_scaled(form), Constant(0.0))
     if calls > 1:
-        yield multiply(number, widened(free, set(range(calls))))
+        yield _scaled(widened(free, set(range(calls))))
     parts = free.terms if isinstance(free, Sum) else free.factors if isinstance(free, Product) else ()
     join = add if isinstance(free, Sum) else multiply
     for place in range(len(parts) if len(parts) > 1 else 0):
-        yield multiply(number, join(*parts[:place], *parts[place + 1 :]))
+        yield _scaled(join(*parts[:place], *parts[place + 1 :]))
+
+
+def _scaled(form: Expression) -> Expression:
+    """The formula with a free factor in front, where it has none."""
+    factors = form.factors if isinstance(form, Product) else (form,)
+    free = any(isinstance(each, Constant) and each.label is None for each in factors)
+    return form if free else multiply(Constant(1.0), form)
 
 
 def _calls(expression: Expression) -> int:
