@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,20 @@ def listener(quiet: bool, budget: Budget) -> Iterator[Listener]:
             yield listen
     else:
         yield lines
+
+
+@contextmanager
+def caught(number: int, act: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, a signal does what `act` says; outside the main thread there are no signals to catch."""
+    try:
+        before = signal.signal(number, lambda number, frame: act())
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def say(text: str) -> None:

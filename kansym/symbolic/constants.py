@@ -15,7 +15,7 @@ from scipy import linalg, optimize
 from kansym.symbolic.expression import Expression, Tape
 
 Array = np.ndarray
-HAIR = 1e-14  # of the largest target: the weight of a constant's start in a fit that would have no bottom without it
+HAIR = 1e-14  # of its column's length: what holds a constant still that changes nothing, or nothing of its own
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ class Model(Protocol):
 def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Array, float, Array, float]:
     """MINPACK's Levenberg-Marquardt from model.start: constants (P,), mean square, standard errors (P,), condition.
 
-    The start comes back when no better constants are found. One more row a constant, a hair's weight on its start,
-    keeps constants that the rows do not tell apart where they are (SciPy 1.17 reads memory nobody wrote where the
-    jacobian has less than full rank: its answers change from call to call).
+    The start comes back when no better constants are found. One more row a constant keeps the jacobian at full rank
+    where the rows do not tell constants apart: there SciPy 1.17 reads memory that nobody wrote, and its answers
+    change from call to call.
     """
     if not np.all(np.isfinite(model.start)):
         return model.start, np.inf, np.full(len(model.start), np.nan), np.inf
@@ -159,12 +159,14 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
     def residual(theta: Array) -> Array:
         value = (model.values(rows.inputs, theta * unit) - rows.target) * roots / size
         value = np.broadcast_to(np.where(np.isfinite(value), value, 1e6), (len(rows),))
-        return np.concatenate([value, HAIR * (theta - model.start / unit)])
+        return np.concatenate([value, np.zeros(len(theta))])
 
     def jacobian(theta: Array) -> Array:
         _, columns = model.jacobian(rows.inputs, (theta * unit)[None])
         columns = columns[0] * (roots[:, None] if isinstance(roots, np.ndarray) else roots) * unit / size
-        return np.vstack([np.where(np.isfinite(columns), columns, 0.0), HAIR * np.eye(len(theta))])
+        columns = np.where(np.isfinite(columns), columns, 0.0)
+        length = np.linalg.norm(columns, axis=0)
+        return np.vstack([columns, HAIR * np.diag(np.where(length > 0, length, 1.0))])
 
     with np.errstate(all="ignore"):
         found = optimize.least_squares(

@@ -6,7 +6,7 @@ A number becomes exact when saying its exact form is cheaper than saying as many
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -15,10 +15,10 @@ from itertools import combinations
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.symbolic.canonical import canonical
+from kansym.symbolic.canonical import canonical, factors_of
 from kansym.symbolic.constants import Fit, Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
-from kansym.symbolic.labels import Exact
+from kansym.symbolic.labels import Exact, is_name
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
@@ -142,61 +142,115 @@ def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None
             break
         better = next((trial for trial in _simpler(fit, rows, known) if _as_good(trial, fit, rows, floor)), None)
         if better is None:
-            return _folded(fit, rows, floor)
+            return _placed(fit, rows, floor)
         fit = better
     return fit
 
 
-def _folded(fit: Fit, rows: Rows, floor: float) -> Fit:
-    """The fit, or with factors of roots and fractions taken inside, if the numbers there are known: sqrt(2 u + 1)."""
-    inside = fit.expression.map(_taken_inside)
-    if inside == fit.expression:
-        return fit
-    trial, position = polish(inside, rows, POLISHING), 0
-    while position < len(trial.expression.free_constants):
-        value, error = trial.expression.free_constants[position].value, float(trial.standard_errors[position])
+def _placed(fit: Fit, rows: Rows, floor: float) -> Fit:
+    """The fit, or with the numbers of its products at other places, where fewer of them, or shorter ones, say the same.
+
+    c*sqrt(a + b*u) is also sqrt(c**2*a + c**2*b*u), or c*sqrt(a)*sqrt(1 + b/a*u): one of these may have known numbers.
+    """
+    best = fit
+    for way in _WAYS:
+        form = fit.expression.map(way)
+        if form == fit.expression:
+            continue
+        trial = _known(polish(form, rows, POLISHING), rows, floor)
+        if _burden(trial) < _burden(best) and _as_good(trial, fit, rows, floor):
+            best = trial
+    return best
+
+
+def _known(fit: Fit, rows: Rows, floor: float) -> Fit:
+    """The fit with every number made exact that can be."""
+    position = 0
+    while position < len(fit.expression.free_constants):
+        value, error = fit.expression.free_constants[position].value, float(fit.standard_errors[position])
         exact = exact_form(value, error if np.isfinite(error) else 0.0)
-        snapped = exact and polish(_replaced(trial.expression, position, exact.constant()), rows, POLISHING)
-        if snapped and _as_good(snapped, trial, rows, floor):
-            trial = snapped
+        snapped = exact and polish(_replaced(fit.expression, position, exact.constant()), rows, POLISHING)
+        if snapped and _as_good(snapped, fit, rows, floor):
+            fit = snapped
         else:
             position += 1
-    fewer = len(trial.expression.free_constants) < len(fit.expression.free_constants)
-    return trial if fewer and _as_good(trial, fit, rows, floor) else fit
+    return fit
+
+
+def _burden(fit: Fit) -> tuple[int, int, bool]:
+    """Free numbers, nodes, and whether a free number stands before a square root that could hold it."""
+    nodes = list(fit.expression.walk())
+    return len(fit.expression.free_constants), fit.expression.complexity, any(map(_stands_before_root, nodes))
+
+
+def _stands_before_root(node: Expression) -> bool:
+    parts = _numbers_and_power(node)
+    return parts is not None and any(n.label is None for n in parts[0]) and parts[1].exponent == Fraction(1, 2)
+
+
+def _numbers_and_power(node: Expression) -> tuple[list[Constant], Power] | None:
+    """The plain numbers of a product and its only power of a sum, or None; a sum itself is its first power."""
+    if not isinstance(node, Product | Power):
+        return None
+    factors = factors_of(node)
+    powers = [(f if isinstance(f, Power) else Power(f, Fraction(1))) for f in factors if _is_power_of_sum(f)]
+    numbers = [f for f in factors if isinstance(f, Constant) and not is_name(f.label)]
+    if len(powers) != 1 or not any(c.label is None for c in (*numbers, *powers[0].free_constants)):
+        return None
+    return numbers, powers[0]
+
+
+def _is_power_of_sum(node: Expression) -> bool:
+    return isinstance(node.base if isinstance(node, Power) else node, Sum)
 
 
 def _taken_inside(node: Expression) -> Expression:
-    """c sqrt(a + b) as sqrt(c**2 a + c**2 b), and the same for 1 / sqrt(a + b) and 1 / (a + b)."""
-    if not isinstance(node, Product):
+    """c*sqrt(a + b) as sqrt(c**2*a + c**2*b), and the same for other powers."""
+    return _redone(node, None)
+
+
+def _taken_outside(place: int) -> Callable[[Expression], Expression]:
+    """sqrt(a + c*b) as sqrt(c)*sqrt(a/c + b), where b is the term at that place, and the same for other powers."""
+    return lambda node: _redone(node, place)
+
+
+def _redone(node: Expression, place: int | None) -> Expression:
+    """A product with the size of its sum changed so that there is no number before it, or none at one term in it."""
+    parts = _numbers_and_power(node)
+    if parts is None:
         return node
-    numbers = [factor for factor in node.factors if isinstance(factor, Constant) and factor.label is None]
-    roots = [factor for factor in node.factors if _is_root_of_sum(factor)]
-    if len(numbers) != 1 or len(roots) != 1 or numbers[0].value <= 0:
+    numbers, power = parts
+    assert isinstance(power.base, Sum)
+    front = float(np.prod([number.value for number in numbers]))
+    terms = [_coefficient(term) for term in power.base.terms]
+    if place is not None and place >= len(terms):
         return node
-    root = roots[0]
-    assert isinstance(root, Power) and isinstance(root.base, Sum)
-    factor = numbers[0].value ** float(1 / root.exponent)
-    terms = [_scaled(term, factor) for term in root.base.terms]
-    others = [each for each in node.factors if each is not numbers[0] and each is not root]
-    return multiply(*others, Power(add(*terms), root.exponent))
+    if place is None and (front <= 0 or not numbers):
+        return node
+    try:
+        size = front ** float(1 / power.exponent) if place is None else 1.0 / terms[place][0]
+        outside = 1.0 if place is None else front * size ** -float(power.exponent)
+    except (OverflowError, ZeroDivisionError):
+        return node
+    if isinstance(outside, complex) or not 0 < size < math.inf or not np.isfinite(outside):
+        return node
+    inner = [multiply(Constant(value * size), rest) for value, rest in terms]
+    if place is not None:
+        inner[place] = terms[place][1]
+    others = [f for f in factors_of(node) if f not in numbers and not _is_power_of_sum(f)]
+    number = () if place is None else (Constant(outside),)
+    return multiply(*number, *others, raise_to(add(*inner), power.exponent))
 
 
-def _is_root_of_sum(node: Expression) -> bool:
-    return isinstance(node, Power) and isinstance(node.base, Sum) and node.exponent in _ROOTS
+def _coefficient(term: Expression) -> tuple[float, Expression]:
+    """The number and the rest of a term."""
+    numbers = [f for f in factors_of(term) if isinstance(f, Constant) and not is_name(f.label)]
+    rest = [f for f in factors_of(term) if f not in numbers]
+    return float(np.prod([number.value for number in numbers])), multiply(*rest) if rest else whole(1)
 
 
-_ROOTS = (Fraction(1, 2), Fraction(-1, 2), Fraction(-1))
-
-
-def _scaled(term: Expression, factor: float) -> Expression:
-    """The term times a number, in one free constant."""
-    if isinstance(term, Constant):
-        return Constant(term.value * factor)
-    factors = term.factors if isinstance(term, Product) else (term,)
-    numbers = [each for each in factors if isinstance(each, Constant)]
-    rest = [each for each in factors if not isinstance(each, Constant)]
-    value = factor * float(np.prod([each.value for each in numbers])) if numbers else factor
-    return multiply(Constant(value), *rest)
+MOST_PLACES = 4
+_WAYS = (_taken_inside, *map(_taken_outside, range(MOST_PLACES)))
 
 
 def _as_good(trial: Fit, fit: Fit, rows: Rows, floor: float) -> bool:

@@ -11,6 +11,7 @@ from itertools import combinations
 from kansym.symbolic.arithmetic import MINUS, ONE, multiplied, plus, raised, times
 from kansym.symbolic.canonical import factors_of, product_of
 from kansym.symbolic.expression import (
+    Call,
     Constant,
     Expression,
     Power,
@@ -157,12 +158,28 @@ def size_of(number: Constant) -> Constant:
     return number if number.value > 0 else times(number, MINUS) or number
 
 
+def _is_log_ratio(node: Expression) -> bool:
+    """Whether the node is log(a/b), which is -log(b/a)."""
+    if not (isinstance(node, Call) and node.name == "log"):
+        return False
+    signs = {factor.exponent < 0 if isinstance(factor, Power) else False for factor in factors_of(node.argument)}
+    return len(signs) == 2
+
+
 def negated(node: Expression) -> Expression:
+    """The node times -1, without a product around a sum or the logarithm of a ratio."""
+    if isinstance(node, Call) and _is_log_ratio(node):
+        return Call("log", product_of([_inverse(factor) for factor in factors_of(node.argument)]))
     if isinstance(node, Sum):
         return Sum(tuple(sorted((negated(term) for term in node.terms), key=term_order)))
     numbers = [factor for factor in factors_of(node) if isinstance(factor, Constant) and not is_name(factor.label)]
     rest = [factor for factor in factors_of(node) if factor not in numbers]
     return product_of([*(n for n in multiplied([*numbers, MINUS]) if n != ONE or not rest), *rest])
+
+
+def _inverse(factor: Expression) -> Expression:
+    base, exponent = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, Fraction(1))
+    return raise_to(base, -exponent)
 
 
 def collected(terms: Sequence[Factored]) -> list[Factored] | None:
@@ -210,8 +227,8 @@ def signs_moved(parts: Factored) -> Iterator[Factored]:
     better = _flipped(parts, many)
     yield better
     if any(number.value < 0 for number in better.numbers):
-        for base in better.powers:
-            if isinstance(base, Sum) and better.powers[base].denominator == 1 and better.powers[base].numerator % 2:
+        for base, exponent in better.powers.items():
+            if (isinstance(base, Sum) or _is_log_ratio(base)) and exponent.denominator == 1 and exponent.numerator % 2:
                 yield _flipped(better, [base])
 
 

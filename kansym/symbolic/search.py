@@ -40,21 +40,20 @@ class Reduced:
 def reduce_table(rows: symmetry.Rows, budget: Budget | Part) -> list[Reduced]:
     """The chain of verified reductions, from the raw table to the one of fewest variables."""
     first = Reduced(rows, lambda expression: expression, ())
-    return [first, *reductions(first, budget, GRADIENTS)]
+    return [first, *reductions(first, budget, by_gradients)]
 
 
 Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
 
 
-def _by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
+def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
+    """A reduction that the gradients of a smooth model show."""
     return find_combination(rows) or find_scaling(rows)
 
 
-def _by_trial(rows: symmetry.Rows) -> Scaling | Combination | None:
+def by_trial(rows: symmetry.Rows) -> Scaling | Combination | None:
+    """A reduction found by trying each, where gradients say nothing."""
     return find_by_trial(rows) or find_combination(rows) or find_scaling(rows)
-
-
-GRADIENTS, TRIALS = _by_gradients, _by_trial
 
 
 def reductions(start: Reduced, budget: Budget | Part, find: Finder) -> Iterator[Reduced]:
@@ -113,46 +112,28 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     found = solve_cheaply(table, budget, library)
     if settled(found, table.goal) or budget.expired:
         return ranked(found, price_of(len(table.fit)))
-    symmetric = len(rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
-    chain = reduce_table(rows, budget) if symmetric else [Reduced(rows, lambda e: e, ())]
-    for stage in (_plain_parts, _tried, _each):
-        for candidates in stage(chain, table, budget, library):
-            found += candidates
-            if budget.expired or reached(found, table.goal):
-                return ranked(found, price_of(len(table.fit)))
+    for candidates in _deeper(Reduced(rows, lambda expression: expression, ()), table, budget, library):
+        found += candidates
+        if budget.expired or reached(found, table.goal):
+            break
     return ranked(found, price_of(len(table.fit)))
 
 
-Stage = Iterator[list[Candidate]]
-
-
-def _plain_parts(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
-    """Sums and products of pieces: the surest ways to take a law apart, and quickly told."""
-    if chain[-1].rows.inputs.shape[1] >= 3 and "parts" not in table.without:
+def _deeper(raw: Reduced, table: Table, budget: Budget | Part, library: Library) -> Iterator[list[Candidate]]:
+    """Stage by stage: sums and products of pieces, the surest, then every table of the chain of reductions."""
+    symmetric = len(raw.rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
+    whole = "parts" in table.without
+    chain = [raw, *(reductions(raw, budget, by_gradients) if symmetric else ())]
+    if chain[-1].rows.inputs.shape[1] >= 3 and not whole:
         yield _parts(chain[-1], table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
-
-
-def _tried(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
-    """Reductions by trial, where the gradients of the smooth model say nothing; they make the chain longer."""
-    if len(chain[0].rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without:
-        chain += reductions(chain[-1], budget, TRIALS)
-    return
-    yield
-
-
-def _each(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
-    """Every table of the chain, the one of the fewest columns first."""
+    if symmetric:
+        chain += reductions(chain[-1], budget, by_trial)
     for reduced in chain[::-1]:
         inner = _inner(reduced, table)
         solved = solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
         yield [lifted(candidate, reduced, table) for candidate in solved]
-        if reduced is chain[-1]:
-            yield from _all_parts([reduced], table, budget, library)
-
-
-def _all_parts(chain: list[Reduced], table: Table, budget: Budget | Part, library: Library) -> Stage:
-    if "parts" not in table.without:
-        yield _parts(chain[-1], table, budget, library, KINDS)
+        if reduced is chain[-1] and not whole:
+            yield _parts(reduced, table, budget, library, KINDS)
 
 
 def _parts(

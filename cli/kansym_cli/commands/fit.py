@@ -138,7 +138,7 @@ def _fit(dataset: Dataset, config: Config, quiet: bool, every: bool = False) -> 
     from kansym.pipeline import fit
 
     budget = Budget(config.seconds)
-    with _interruptible(budget), console.listener(quiet, budget) as listen:
+    with console.caught(signal.SIGINT, lambda: _interrupt(budget)), console.listener(quiet, budget) as listen:
         if not quiet:
             listen(Note(f"searching for at most {config.seconds:g} s; Ctrl-C ends it with the best so far"))
         if every:
@@ -159,24 +159,11 @@ def _save(result: Result, folder: Path) -> None:
     save(result, folder)
 
 
-@contextmanager
-def _interruptible(budget: Budget) -> Iterator[None]:
+def _interrupt(budget: Budget) -> None:
     """Ctrl-C once lets the best so far flow on to a result; twice stops at once."""
-
-    def once(number: int, frame: Any) -> None:
-        if budget.interrupted:
-            raise KeyboardInterrupt
-        budget.interrupt()
-
-    try:
-        before = signal.signal(signal.SIGINT, once)
-    except ValueError:  # not in the main thread, where there are no signals to catch
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if budget.interrupted:
+        raise KeyboardInterrupt
+    budget.interrupt()
 
 
 @contextmanager

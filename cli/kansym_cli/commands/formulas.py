@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -88,7 +86,7 @@ def command(results: Path | None, out: Path | None, commit: str | None, jobs: in
     choice = _choice(**chosen)
     lines = _check(choice)
     todo = problems(choice)
-    with _stoppable():
+    with console.caught(signal.SIGTERM, _stop):  # `kill` ends a run as Ctrl-C does
         outcome = run(todo, jobs, results, _Teller(len(todo)).tell)
     if not outcome.records:
         return _stopped(0, len(todo), results)
@@ -134,22 +132,8 @@ class _Teller:
         console.say(f"{head}{program}: {verdict}, {record['seconds']:.1f} s  {record.get('short') or ''}")
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """`kill` ends a run as Ctrl-C does."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread, where there are no signals to catch
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _stop() -> None:
+    raise KeyboardInterrupt
 
 
 def _stopped(done: int, total: int, results: Path | None) -> int:
