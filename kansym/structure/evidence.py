@@ -22,6 +22,7 @@ LENGTHS = (-2.5, 5.5)  # logarithms of the shortest and the longest length scale
 NOISES = (np.log(1e-12), np.log(4.0))
 NOISE_STARTS = (1e-6, 1e-2)  # one optimum calls the rest noise, the other bends to follow it
 REACH = (-600.0, 600.0)
+FAR, CLOSE = 8.0, 0.2  # times the median size: where a column that changes sign spans decades, and where those begin
 DECADE = 10.0  # a positive column that spans more than this factor is seen on a logarithmic scale
 
 
@@ -76,10 +77,17 @@ def logarithmic_view(target: Array, unit: float) -> View:
 
 
 def seen(inputs: Array, decade: float = DECADE) -> Array:
-    """Columns (N, D) of mean 0 and spread 1; the positive ones that span more than a decade as their logarithms."""
-    low, high = inputs.min(axis=0), inputs.max(axis=0)
+    """Columns (N, D) of mean 0 and spread 1, those over decades on logarithmic scales.
+
+    Positive columns that span more than a decade as their logarithms; columns that change sign and whose largest value
+    is far from the middling one as logarithms on both sides of 0.
+    """
+    low, high, size = inputs.min(axis=0), inputs.max(axis=0), np.abs(inputs)
     logs = (low > 0) & (high > decade * np.maximum(low, 1e-300))
+    middle = np.median(size, axis=0)
+    both = (low < 0) & (high > 0) & (size.max(axis=0) > FAR * middle) & (middle > 0)
     points = np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
+    points = np.where(both, np.arcsinh(inputs / np.where(both, CLOSE * middle, 1.0)), points)
     points = points / np.maximum(np.max(np.abs(points), axis=0), 1e-300)
     spread = points.std(axis=0)
     return (points - points.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

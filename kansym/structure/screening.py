@@ -24,6 +24,7 @@ from kansym.structure.evidence import (
     seen,
     tuned,
 )
+from kansym.structure.signs import sign_columns
 
 Array = np.ndarray
 FEWEST_ROWS = 20
@@ -35,6 +36,7 @@ RETUNING = 25
 SAME = 1e-10  # of two columns that are proportional but for rounding
 SURE = 1e-4  # chance of a dependence on a dropped column that is none, over all dropped columns together
 DEGREE = 3
+MOST_PAIRED = 400  # dropped columns of which every pair is looked at
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ def screen(inputs: Array, target: Array, seed: int = 0) -> Screening:
     if len(distinct) < 2 or len(target) < FEWEST_ROWS or np.ptp(target) == 0:
         return Screening(tuple(distinct or range(inputs.shape[1])), same)
     rows = np.random.Generator(np.random.PCG64(seed)).permutation(len(target))[:MOST_ROWS]
-    points, values = seen(inputs[:, distinct]), target
-    shown = filtered(points, values, MOST_COLUMNS)
-    kept = _eliminated(points[rows][:, shown], values[rows])
-    kept = sorted(distinct[shown[i]] for i in kept)
+    points = seen(inputs[:, distinct])
+    shown = filtered(points, target, MOST_COLUMNS)
+    signs = [shown[i] for i in sign_columns(inputs[:, distinct][:, shown], target)]
+    values = target / np.prod(inputs[:, distinct][:, signs], axis=1)
+    kept = _eliminated(points[rows][:, shown], values[rows]) if np.ptp(values[rows]) > 0 else []
+    kept = sorted(distinct[i] for i in {*signs, *(shown[i] for i in kept)})
     return Screening(tuple(kept), same)
 
 
@@ -140,8 +144,8 @@ def _best_view(points: Array, target: Array) -> tuple[Array, Process]:
 def missed(points: Array, residual: Array, kept: Sequence[int]) -> list[int]:
     """The columns of points (N, D), as `seen`, not among the kept ones, on which residuals (N,) depend.
 
-    F-tests of polynomials of a column and of its products with the kept ones, beyond polynomials of the kept ones, on
-    the ranks of the residuals and of their sizes.
+    F-tests of polynomials of a column, of its products with the kept ones, and of products of two dropped ones, beyond
+    polynomials of the kept ones, on the ranks of the residuals and of their sizes.
     """
     dropped = [i for i in range(points.shape[1]) if i not in kept]
     known = points[:, kept]
@@ -151,7 +155,23 @@ def missed(points: Array, residual: Array, kept: Sequence[int]) -> list[int]:
     ranks = np.column_stack([_ranks(residual), _ranks(np.abs(residual))])
     rest = ranks - base @ (base.T @ ranks)
     allowed = SURE / len(dropped) / rest.shape[1]
-    return [i for i in dropped if np.min(_chances(rest, base, points[:, i], known)) < allowed]
+    alone = [i for i in dropped if np.min(_chances(rest, base, points[:, i], known)) < allowed]
+    together = _missed_pairs(rest, points[:, dropped[:MOST_PAIRED]], len(residual) - base.shape[1] - 1)
+    return sorted({*alone, *(dropped[i] for i in together)})
+
+
+def _missed_pairs(rest: Array, points: Array, free: int) -> set[int]:
+    """The columns of points (N, D) whose product with another goes with one of the targets (N, T), but for chance."""
+    count, found = points.shape[1], set[int]()
+    size = np.sqrt((points**2).T @ points**2)
+    for target in rest.T:
+        cosine = (points * target[:, None]).T @ points / np.maximum(size * np.linalg.norm(target), 1e-300)
+        share = np.minimum(cosine**2, 1.0 - 1e-12)
+        chance = special.fdtrc(1, free, share / (1.0 - share) * free)
+        chance[np.diag_indices(count)] = 1.0
+        pairs = count * (count - 1) / 2 * rest.shape[1]
+        found |= {int(i) for i in np.flatnonzero(np.min(chance, axis=0, initial=1.0) * pairs < SURE)}
+    return found
 
 
 def _basis(known: Array) -> Array:

@@ -25,6 +25,17 @@ def one_variable_features(inputs: Array) -> tuple[list[Expression], Array]:
     return _evaluated(list(univariate(Variable(0))), inputs)
 
 
+def everyday_features(inputs: Array) -> tuple[list[Expression], Array]:
+    """The commonest functions of every column of (N, D), and their products over two columns.
+
+    Without cos(x)**2: no sum of a few of these is 1.
+    """
+    names = [Variable(i) for i in range(inputs.shape[1])]
+    tables = [[f for f in _everyday(name) if f != _power(call("cos", name), "2")] for name in names]
+    pairs = [multiply(a, b) for left, right in combinations(tables, 2) for a, b in product(left, right)]
+    return _evaluated([*(each for table in tables for each in table), *pairs], inputs)
+
+
 def _evaluated(expressions: list[Expression], inputs: Array) -> tuple[list[Expression], Array]:
     kept: list[Expression] = []
     columns: list[Array] = []

@@ -6,7 +6,7 @@ A number becomes exact when saying its exact form is cheaper than saying as many
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -19,6 +19,7 @@ from kansym.symbolic.canonical import canonical, factors_of
 from kansym.symbolic.constants import Fit, Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact, is_name
+from kansym.symbolic.reading import is_loose_before_root
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
@@ -26,6 +27,8 @@ LEAST_NATS = 2.0
 SURE = 4.0  # standard errors that a number may be away from its exact form
 NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
 POLISHING = 100
+MOST_SUMS, MOST_PLACES = 2, 4  # of a product, and terms of a sum, between which numbers are moved
+_WAYS = tuple((which, place) for which in range(MOST_SUMS) for place in (None, *range(MOST_PLACES)))
 NAMED_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "-2", "1/2", "-1/2", "3", "4"))
 
 
@@ -153,8 +156,8 @@ def _placed(fit: Fit, rows: Rows, floor: float) -> Fit:
     c*sqrt(a + b*u) is also sqrt(c**2*a + c**2*b*u), or c*sqrt(a)*sqrt(1 + b/a*u): one of these may have known numbers.
     """
     best = fit
-    for way in _WAYS:
-        form = fit.expression.map(way)
+    for which, place in _WAYS:
+        form = fit.expression.map(lambda node, which=which, place=place: _redone(node, which, place))
         if form == fit.expression:
             continue
         trial = _known(polish(form, rows, POLISHING), rows, floor)
@@ -180,66 +183,46 @@ def _known(fit: Fit, rows: Rows, floor: float) -> Fit:
 def _burden(fit: Fit) -> tuple[int, int, bool]:
     """Free numbers, nodes, and whether a free number stands before a square root that could hold it."""
     nodes = list(fit.expression.walk())
-    return len(fit.expression.free_constants), fit.expression.complexity, any(map(_stands_before_root, nodes))
+    return len(fit.expression.free_constants), fit.expression.complexity, any(map(is_loose_before_root, nodes))
 
 
-def _stands_before_root(node: Expression) -> bool:
-    parts = _numbers_and_power(node)
-    return parts is not None and any(n.label is None for n in parts[0]) and parts[1].exponent == Fraction(1, 2)
-
-
-def _numbers_and_power(node: Expression) -> tuple[list[Constant], Power] | None:
-    """The plain numbers of a product and its only power of a sum, or None; a sum itself is its first power."""
+def _numbers_and_power(node: Expression, which: int) -> tuple[list[Constant], Expression] | None:
+    """The plain numbers of a product and one of its sums or powers of sums, or None; a sum alone is its only factor."""
     if not isinstance(node, Product | Power):
         return None
-    factors = factors_of(node)
-    powers = [(f if isinstance(f, Power) else Power(f, Fraction(1))) for f in factors if _is_power_of_sum(f)]
-    numbers = [f for f in factors if isinstance(f, Constant) and not is_name(f.label)]
-    if len(powers) != 1 or not any(c.label is None for c in (*numbers, *powers[0].free_constants)):
+    numbers = [f for f in factors_of(node) if isinstance(f, Constant) and not is_name(f.label)]
+    powers = [f for f in factors_of(node) if _is_power_of_sum(f)]
+    if which >= len(powers) or not any(c.label is None for c in (*numbers, *powers[which].free_constants)):
         return None
-    return numbers, powers[0]
+    return numbers, powers[which]
 
 
 def _is_power_of_sum(node: Expression) -> bool:
     return isinstance(node.base if isinstance(node, Power) else node, Sum)
 
 
-def _taken_inside(node: Expression) -> Expression:
-    """c*sqrt(a + b) as sqrt(c**2*a + c**2*b), and the same for other powers."""
-    return _redone(node, None)
-
-
-def _taken_outside(place: int) -> Callable[[Expression], Expression]:
-    """sqrt(a + c*b) as sqrt(c)*sqrt(a/c + b), where b is the term at that place, and the same for other powers."""
-    return lambda node: _redone(node, place)
-
-
-def _redone(node: Expression, place: int | None) -> Expression:
-    """A product with the size of its sum changed so that there is no number before it, or none at one term in it."""
-    parts = _numbers_and_power(node)
+def _redone(node: Expression, which: int, place: int | None) -> Expression:
+    """A product with the size of one of its sums changed so that no number stands before it, or at one term in it."""
+    parts = _numbers_and_power(node, which)
     if parts is None:
         return node
     numbers, power = parts
-    assert isinstance(power.base, Sum)
+    base, exponent = (power.base, power.exponent) if isinstance(power, Power) else (power, Fraction(1))
+    terms = [_coefficient(term) for term in base.children]
     front = float(np.prod([number.value for number in numbers]))
-    terms = [_coefficient(term) for term in power.base.terms]
-    if place is not None and place >= len(terms):
+    if (place is None and (front <= 0 or not numbers)) or (place is not None and place >= len(terms)):
         return node
-    if place is None and (front <= 0 or not numbers):
+    with np.errstate(all="ignore"):
+        size = np.float64(front) ** float(1 / exponent) if place is None else 1.0 / np.float64(terms[place][0])
+        outside = 1.0 if place is None else front * size ** -float(exponent)
+    if not 0 < abs(size) < math.inf or not np.isfinite(outside):
         return node
-    try:
-        size = front ** float(1 / power.exponent) if place is None else 1.0 / terms[place][0]
-        outside = 1.0 if place is None else front * size ** -float(power.exponent)
-    except (OverflowError, ZeroDivisionError):
-        return node
-    if isinstance(outside, complex) or not 0 < size < math.inf or not np.isfinite(outside):
-        return node
-    inner = [multiply(Constant(value * size), rest) for value, rest in terms]
+    inner = [multiply(Constant(float(value * size)), rest) for value, rest in terms]
     if place is not None:
         inner[place] = terms[place][1]
-    others = [f for f in factors_of(node) if f not in numbers and not _is_power_of_sum(f)]
-    number = () if place is None else (Constant(outside),)
-    return multiply(*number, *others, raise_to(add(*inner), power.exponent))
+    others = [f for f in factors_of(node) if f not in numbers and f is not power]
+    number = () if place is None else (Constant(float(outside)),)
+    return multiply(*number, *others, raise_to(add(*inner), exponent))
 
 
 def _coefficient(term: Expression) -> tuple[float, Expression]:
@@ -247,10 +230,6 @@ def _coefficient(term: Expression) -> tuple[float, Expression]:
     numbers = [f for f in factors_of(term) if isinstance(f, Constant) and not is_name(f.label)]
     rest = [f for f in factors_of(term) if f not in numbers]
     return float(np.prod([number.value for number in numbers])), multiply(*rest) if rest else whole(1)
-
-
-MOST_PLACES = 4
-_WAYS = (_taken_inside, *map(_taken_outside, range(MOST_PLACES)))
 
 
 def _as_good(trial: Fit, fit: Fit, rows: Rows, floor: float) -> bool:

@@ -13,9 +13,9 @@ from scipy.interpolate import BSpline
 from kansym.budget import Budget, Part
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve
-from kansym.symbolic.dictionary import features
+from kansym.symbolic.dictionary import everyday_features, features
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
 from kansym.symbolic.links import LINKS, Link, usable, weights_under
 from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
@@ -24,6 +24,7 @@ from kansym.symbolic.sparse import best_subsets
 
 Array = np.ndarray
 EXACT = 1e-9
+BELOW = 0.5  # of the goal: a formula that is better still shows that the noise was estimated too high
 NATS_PER_NODE = 2.0
 DEAREST = 0.12
 PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
@@ -31,6 +32,7 @@ SUMS, FEW_CONSTANTS = ("sum of powers", "sum of products"), 2
 MOST_CONSTANTS, SHORT = 4, 24
 SEARCH_ROWS = 400
 LARGEST_EXPONENT = 7.5
+FEWEST_OF_FUNCTIONS = 60  # rows from which fractions of functions are looked for
 MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
 
@@ -102,12 +104,17 @@ def settled(found: list[Candidate], goal: float) -> bool:
 
     The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by it.
     """
-    return any(candidate.error <= (goal if candidate.plain else EXACT) for candidate in found)
+    return any(_at_noise(candidate, goal, candidate.plain) for candidate in found)
 
 
 def reached(found: list[Candidate], goal: float) -> bool:
     """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched."""
-    return any(candidate.error <= (goal if candidate.short else EXACT) for candidate in found)
+    return any(_at_noise(candidate, goal, candidate.short) for candidate in found)
+
+
+def _at_noise(candidate: Candidate, goal: float, trusted: bool) -> bool:
+    """Whether nothing is left to find: exact, or at the goal, but not so far below it that the goal is no noise."""
+    return candidate.error <= EXACT or (trusted and BELOW * goal <= candidate.error <= goal)
 
 
 def price_of(rows: int) -> float:
@@ -180,6 +187,11 @@ def _linked(table: Table, library: Library) -> Check:
         yield "product", list(separable(table, library))
 
 
+def _fractions_of_functions(table: Table, library: Library) -> Check:
+    if 0 < table.columns <= MOST_HALVED:
+        yield "fraction of functions", list(fractions_of_functions(table.fit))
+
+
 def _dear_fractions(table: Table, library: Library) -> Check:
     for degree in ((3, 3), (4, 2), (4, 4)) if 0 < table.columns <= 2 else ():
         yield "rational", list(rationals(table.fit, *degree))
@@ -197,6 +209,7 @@ _STAGES: tuple[tuple[str, Callable[[Table, Library], Check]], ...] = (
     ("products", _products),
     ("halves", _halves),
     ("dictionary", _sparse),
+    ("fractions", _fractions_of_functions),
     ("splines", _linked),
     ("fractions", _dear_fractions),
 )
@@ -209,19 +222,33 @@ def _thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
 def monomials(rows: Rows) -> list[Expression]:
     """c * prod x**p with p rounded to small rationals: a weighted line in log space, corrected on the target itself.
 
-    Noise turns the sign of small values, so rows of the wrong sign are allowed as long as they weigh little.
+    Columns that change sign have even p: `structure.signs` is for the others. Noise turns the sign of small values, so
+    rows of the wrong sign are allowed as long as they weigh little.
     """
-    x, y = rows.inputs, rows.target
+    x, y = np.abs(rows.inputs), rows.target
     sign = float(np.sign(np.sum(y)))
-    good = np.all(x > 0, axis=1) & (np.sign(y) == sign) & (y != 0)
-    if np.any(x <= 0) or np.abs(y[good]).sum() < 0.9 * np.abs(y).sum() or good.sum() < x.shape[1] + 2:
+    good = (np.sign(y) == sign) & (y != 0)
+    if (
+        x.shape[1] == 0
+        or np.any(x <= 0)
+        or np.abs(y[good]).sum() < 0.9 * np.abs(y).sum()
+        or good.sum() < x.shape[1] + 2
+    ):
         return []
     logs = np.column_stack([np.log(x), np.ones(len(y))])
     roots = rows.roots * np.ones(len(y))
     weight = np.abs(y[good]) / np.abs(y[good]).max() * roots[good]
     line = np.linalg.lstsq(logs[good] * weight[:, None], np.log(np.abs(y[good])) * weight, rcond=None)[0]
     exponents = _corrected(line, logs, sign * y, roots)[:-1]
-    return [_monomial(rounded, sign, rows) for rounded in _roundings(exponents)]
+    signed = np.any(rows.inputs < 0, axis=0)
+    found = (rounded for rounded in _roundings(exponents) if _one_signed(rounded, signed))
+    return [_monomial(rounded, sign, rows) for rounded in found]
+
+
+def _one_signed(exponents: list[Fraction], signed: Array) -> bool:
+    """Whether the columns that change sign have even exponents."""
+    pairs = zip(exponents, signed, strict=True)
+    return all(not changes or (p.denominator == 1 and p.numerator % 2 == 0) for p, changes in pairs)
 
 
 def _corrected(line: Array, logs: Array, target: Array, roots: Array, steps: int = 8) -> Array:
@@ -374,6 +401,25 @@ def rough_rationals(rows: Rows) -> Iterator[Expression]:
     for above, below in ((1, 1), (2, 1), (1, 2)):
         for expression in _rational(thin, thin.target, LINKS[0], above, below, clean=False):
             yield tidy(expression, thin).expression
+
+
+def fractions_of_functions(rows: Rows) -> Iterator[Expression]:
+    """(a + b f + ...) / (1 + c g + ...) with up to four functions in all: a line in the functions and their products
+    with the target."""
+    thin = _thinned(rows)
+    expressions, values = everyday_features(thin.inputs)
+    if not expressions or len(thin) < FEWEST_OF_FUNCTIONS:
+        return
+    both = np.hstack([values, values * thin.target[:, None]])
+    for subset in best_subsets(both, thin.target, thin.weights, 4):
+        above: list[Expression] = [Constant(subset.constant)]
+        below: list[Expression] = [whole(1)]
+        for coefficient, column in zip(subset.coefficients, subset.columns, strict=True):
+            place, size = column % len(expressions), coefficient if column < len(expressions) else -coefficient
+            (above if column < len(expressions) else below).append(multiply(Constant(size), expressions[place]))
+        if len(below) > 1:
+            quotient = multiply(add(*above), raise_to(add(*below), Fraction(-1)))
+            yield tidy(polish(quotient, thin, 40).expression, thin).expression
 
 
 def _rational(

@@ -28,6 +28,7 @@ HALF = Fraction(1, 2)
 DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is worth avoiding
 STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
+LOOSE = 0.5  # nodes that a number before a square root is worth avoiding that the root could hold
 UNDONE = 3.0  # nodes that x*(a + b/x) is worth avoiding
 REPEATED = 2.0  # nodes that a ratio saves where it occurs again: one would give it a letter
 # What a function adds to its argument, where that is not one symbol; composed ones as they are printed.
@@ -47,6 +48,7 @@ def _measure(expression: Expression) -> tuple:
     length = written_length(expression)
     length += DIFFERENCE * sum(map(_is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
     length += BOTH_SIDES * _count_both_sides(expression)
+    length += LOOSE * sum(map(is_loose_before_root, nodes))
     length += UNDONE * sum(map(_is_undone, nodes))
     length -= REPEATED * _repeated_ratios(nodes)
     minuses = sum(isinstance(node, Constant) and node.value < 0 for node in nodes)
@@ -136,6 +138,19 @@ def _is_bare_difference(node: Expression) -> bool:
 
 def _is_difference(node: Sum) -> bool:
     return not _has_number(node) and any(is_negative(term) for term in node.terms)
+
+
+def is_loose_before_root(node: Expression) -> bool:
+    """Whether a free number stands before a square root of a sum that could hold it without another number."""
+    if not isinstance(node, Product) or not any(isinstance(f, Constant) and f.label is None for f in node.factors):
+        return False
+    roots = [f.base for f in node.factors if isinstance(f, Power) and f.exponent == HALF]
+    bare = [sum(not _number_in(term) for term in base.terms) for base in roots if isinstance(base, Sum)]
+    return len(bare) == 1 and bare[0] <= 1
+
+
+def _number_in(term: Expression) -> bool:
+    return any(isinstance(factor, Constant) for factor in factors_of(term))
 
 
 def _count_both_sides(node: Expression) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
+from kansym.structure.signs import sign_columns
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
@@ -23,7 +24,8 @@ from kansym.symbolic.signomials import powers, products
 
 Array = np.ndarray
 LIFTED = 10
-PLAIN_SHARE = 0.35  # of the time left, for sums and products of pieces
+ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
+PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
 FEWEST = 40  # rows from which symmetries are looked for
 Lift = Callable[[Expression], Expression]
 
@@ -108,22 +110,50 @@ def describe(step: Scaling | Combination) -> str:
 
 def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
-    rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     found = solve_cheaply(table, budget, library)
-    if settled(found, table.goal) or budget.expired:
-        return ranked(found, price_of(len(table.fit)))
-    for candidates in _deeper(Reduced(rows, lambda expression: expression, ()), table, budget, library):
+    stages = _deeper(table, budget, library) if not settled(found, table.goal) else ()
+    for candidates in stages:
         found += candidates
         if budget.expired or reached(found, table.goal):
             break
     return ranked(found, price_of(len(table.fit)))
 
 
-def _deeper(raw: Reduced, table: Table, budget: Budget | Part, library: Library) -> Iterator[list[Candidate]]:
-    """Stage by stage: sums and products of pieces, the surest, then every table of the chain of reductions."""
+def _one_signed(table: Table, signs: tuple[int, ...], budget: Budget | Part, library: Library) -> list[Candidate]:
+    """Candidates for a target divided by the columns that give it its sign."""
+    product = multiply(*map(Variable, signs))
+    divided = replace(table, fit=_divided(table.fit, product), held=_divided(table.held, product))
+    found = search(divided, budget.part(ONE_SIGNED_SHARE * budget.remaining), library)
+    return [_multiplied(candidate, product, table) for candidate in found]
+
+
+def _divided(rows: Rows, product: Expression) -> Rows:
+    """The rows with the target divided by a product of columns; weights keep its errors what they were."""
+    size = product.evaluate(rows.inputs)
+    weights = size**2 * (1.0 if rows.weights is None else rows.weights)
+    return Rows(rows.inputs, rows.target / size, weights / np.mean(weights))
+
+
+def _multiplied(candidate: Candidate, product: Expression, table: Table) -> Candidate:
+    """A candidate of the divided target as one of the target."""
+    fitted = polish(canonical(multiply(product, candidate.expression)), table.fit, 60).expression
+    return Candidate(fitted, table.error(fitted), candidate.origin)
+
+
+def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[list[Candidate]]:
+    """Stage by stage: a target of one sign, the smallest table cheaply, sums and products of pieces, every table."""
+    if budget.expired:
+        return
+    if signs := sign_columns(table.fit.inputs, table.fit.target):
+        yield _one_signed(table, signs, budget, library)
+    rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+    raw = Reduced(rows, lambda expression: expression, ())
     symmetric = len(raw.rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
     whole = "parts" in table.without
     chain = [raw, *(reductions(raw, budget, by_gradients) if symmetric else ())]
+    if len(chain) > 1:
+        cheap = solve_cheaply(_inner(chain[-1], table), budget, library)
+        yield [lifted(candidate, chain[-1], table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
     if chain[-1].rows.inputs.shape[1] >= 3 and not whole:
         yield _parts(chain[-1], table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
     if symmetric:

@@ -300,6 +300,8 @@ def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -
         return front
     formula = formula_of(fit, best.origin, parts, names)
     formula = replace(formula, description_length=min(formula.description_length, best.description_length))
+    if formula.complexity == best.complexity:
+        return replace(front, formulas=tuple(formula if other is best else other for other in front.formulas))
     formulas = [*(other for other in front.formulas if other is not best), formula]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
     after = choose(formulas, parts.fitted, names.margin)

@@ -41,7 +41,10 @@ CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an e
 CLEAN, NEGLIGIBLE = 1e-12, 1e-10
 LINKS, LINKS_OF_PRODUCTS = ("y", "y^2", "1/y", "1/y^2", "log y"), ("y", "y^2", "1/y", "1/y^2")
 MOST_TERMS = 3
+SMALLEST = 1e-9  # of a column's largest value: nearer to 0 its logarithm is no use
+MOST_SIGNED, MOST_PATTERNS = 8, 8
 TRAINED_FIRST, DRAWN_FIRST = 2, 2  # networks of powers that the first primitive joins: best ones, and fresh ones
+EXTENDED, LENGTHENED = 2, 24  # trained sums that get one more term, and the ways that are tried
 BEAM, PROMISING, DEEPEST = 6, 16, 4
 SCOUT_ROWS, SCOUT_STEPS, RACERS, JOINING_STEPS = 72, 5, 96, 16
 WORTH_JOINING = 0.75  # a primitive must bring the misfit below this share
@@ -51,14 +54,18 @@ WORTH_JOINING = 0.75  # a primitive must bring the misfit below this share
 class _Table:
     """Rows in the form that training needs.
 
-    logs (N, P): logarithms of the positive columns, centred; means (P,). positive (P,): which columns these are.
+    logs (N, P): logarithms of the sizes of the columns that are never 0, centred; means (P,). scaled (P,): which
+    columns these are. negative (N, P): where they are negative. patterns (M, P): which of those that change sign may
+    enter a product with odd powers, the likeliest first.
     factors (N, F): values of the primitives that an edge may carry, the first of them 1; names (F,) their expressions;
     owner (F,): the column of each. target (N,) over `size`, roots (N,) of the weights.
     """
 
     logs: Array
     means: Array
-    positive: tuple[int, ...]
+    scaled: tuple[int, ...]
+    negative: Array
+    patterns: Array
     factors: Array
     names: tuple[Expression, ...]
     owner: tuple[int, ...]
@@ -72,6 +79,7 @@ class _Table:
         return replace(
             self,
             logs=self.logs[:count],
+            negative=self.negative[:count],
             factors=self.factors[:count],
             target=self.target[:count],
             roots=self.roots[:count],
@@ -80,19 +88,18 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Starts:
-    """S sums of K products: coefficients (S, K), exponents (S, K, P), chosen primitives (S, K, N) as values and
-    (S, K, D) as numbers; loss (S,)."""
+    """S sums of K products: coefficients (S, K), exponents (S, K, P), odd (S, K, P): whether the sign of a column
+    enters, chosen primitives and signs (S, K, N) as values, primitives (S, K, D) as numbers; loss (S,)."""
 
     coefficients: Array
     exponents: Array
+    odd: Array
     values: Array
     chosen: Array
     loss: Array
 
     def take(self, rows: Array) -> _Starts:
-        return _Starts(
-            *(item[rows] for item in (self.coefficients, self.exponents, self.values, self.chosen, self.loss))
-        )
+        return _Starts(*(item[rows] for item in vars(self).values()))
 
 
 def powers(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]:
@@ -107,27 +114,29 @@ def products(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression
         yield from _under_links(rows, most, LINKS_OF_PRODUCTS, _trained_products)
 
 
-Trained = Callable[["_Table", int], "_Starts | None"]
+Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
 
 
 def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) -> Iterator[Iterator[Expression]]:
     thin = rows.take(np.arange(min(len(rows), MANY_ROWS)))
     links = [link for link, _ in usable(rows.target) if link.name in names]
+    changed = [Rows(thin.inputs, link.forward(thin.target), weights_under(link, thin.target, thin.weights))
+               for link in links]  # fmt: skip
+    tables = [_table(each, train is _trained_products) for each in changed]
+    before: dict[str, _Starts] = {}
     for terms in range(1, most + 1):
-        for link in links:
-            changed = Rows(thin.inputs, link.forward(thin.target), weights_under(link, thin.target, thin.weights))
-            found = _formulas(changed, terms, train)
-            yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
+        for link, table in zip(links, tables, strict=True):
+            if table is None or len(thin) < 3 * terms * (table.logs.shape[1] + 1):
+                continue
+            trained = train(table, terms, before.pop(link.name, None))
+            if trained is not None:
+                before[link.name] = _best(trained, EXTENDED)
+                found = _formulas(table, trained)
+                yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
 
 
-def _formulas(rows: Rows, terms: int, train: Trained) -> Iterator[Expression]:
-    """The best sums of so many products, exponents exact, the best first."""
-    table = _table(rows, train is _trained_products)
-    if table is None or len(rows) < 3 * terms * (table.logs.shape[1] + 1):
-        return
-    full = train(table, terms)
-    if full is None:
-        return
+def _formulas(table: _Table, full: _Starts) -> Iterator[Expression]:
+    """The best trained sums, exponents exact, the best first."""
     seen: set[Expression] = set()
     for at in np.argsort(full.loss, kind="stable")[:SURVIVORS]:
         single = full.take(np.array([at]))
@@ -142,30 +151,44 @@ def _formulas(rows: Rows, terms: int, train: Trained) -> Iterator[Expression]:
             yield _expression(table, rounded, Constant)
 
 
-def _trained_powers(table: _Table, terms: int) -> _Starts:
+def _trained_powers(table: _Table, terms: int, before: _Starts | None) -> _Starts:
     """Many starts trained briefly on few rows, the best of them to the end."""
     few = table.take(FEW_ROWS)
-    starts = _train(few, _drawn(few, terms), FIRST_STEPS)
+    drawn = _drawn(few, terms)
+    starts = _train(few, drawn if before is None else _joined(drawn, _extended(few, before, drawn)), FIRST_STEPS)
     return _train(table, _on(table, _best(starts, SURVIVORS)), LAST_STEPS)
 
 
-def _trained_products(table: _Table, terms: int) -> _Starts | None:
+def _trained_products(table: _Table, terms: int, before: _Starts | None) -> _Starts | None:
     """Powers first; then one primitive after the other joins where it helps the whole sum most. None if none helps."""
     few = table.take(FEW_ROWS)
     drawn = _drawn(few, terms)
     trained = _best(_train(few, drawn, FIRST_STEPS), TRAINED_FIRST)
     beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
+    longer = None if before is None else _best(_train(few, _extended(few, before, drawn), FIRST_STEPS), EXTENDED)
     choices = range(1, len(table.names))
     for depth in range(DEEPEST):
         grown = _raced(few, _grown(few, beam, choices))
-        if not grown.loss.min() < WORTH_JOINING * beam.loss.min():
-            break
         if depth == 0:
             choices = _promising(grown)
+            grown = grown if longer is None else _joined(grown, longer)
+        if not grown.loss.min() < WORTH_JOINING * beam.loss.min():
+            break
         beam = _best_distinct(grown, BEAM)
         if beam.loss[0] < CLEAN**2:
             break
     return _train(table, _on(table, beam), LAST_STEPS) if np.any(beam.chosen) else None
+
+
+def _extended(table: _Table, before: _Starts, drawn: _Starts) -> _Starts:
+    """Trained sums of one term less, with the last terms of drawn ones."""
+    drawn = drawn.take(np.arange(min(LENGTHENED, len(drawn.loss))))
+    shorter = before.take(np.arange(len(drawn.loss)) % len(before.loss))
+    parts = {
+        name: np.concatenate([getattr(shorter, name), getattr(drawn, name)[:, -1:]], axis=1)
+        for name in ("exponents", "odd", "chosen")
+    }
+    return _on(table, replace(drawn, **parts))
 
 
 def _raced(table: _Table, starts: _Starts) -> _Starts:
@@ -178,7 +201,8 @@ def _best_distinct(starts: _Starts, count: int) -> _Starts:
     """The best networks, one for every choice of primitives; the order of the terms does not matter."""
     kept: dict[bytes, int] = {}
     for at in np.argsort(starts.loss, kind="stable"):
-        kept.setdefault(b"".join(sorted(term.tobytes() for term in starts.chosen[at])), int(at))
+        terms = zip(starts.chosen[at], starts.odd[at], strict=True)
+        kept.setdefault(b"".join(sorted(chosen.tobytes() + odd.tobytes() for chosen, odd in terms)), int(at))
         if len(kept) == count:
             break
     return starts.take(np.array(list(kept.values())))
@@ -194,17 +218,31 @@ def _best(starts: _Starts, count: int) -> _Starts:
 
 
 def _grown(table: _Table, beam: _Starts, choices: Sequence[int]) -> _Starts:
-    """Every network of the beam with one primitive more, or another one in its place, in one term or in all."""
+    """Every network of the beam with one primitive more, or another one in its place, in one term or in all.
+
+    With the first primitive the signs that enter its terms are chosen too.
+    """
     terms, fresh = beam.chosen.shape[1], not np.any(beam.chosen)
-    found: dict[bytes, tuple[int, Array]] = {}
-    for at, chosen in enumerate(beam.chosen):
+    found: dict[bytes, tuple[int, Array, Array]] = {}
+    for at, (chosen, odd) in enumerate(zip(beam.chosen, beam.odd, strict=True)):
         for choice in choices:
             for term in [*range(terms), slice(None)][: terms + (terms > 1)]:
-                changed = chosen.copy()
-                changed[term, table.owner[choice]] = choice
-                found.setdefault(bytes([at]) * fresh + changed.tobytes(), (at, changed))
-    rows = np.array([at for at, _ in found.values()])
-    return replace(beam.take(rows), chosen=np.array([changed for _, changed in found.values()]))
+                for pattern in table.patterns if fresh and len(table.patterns) > 1 else (odd[term],):
+                    changed, signs = chosen.copy(), odd.copy()
+                    changed[term, table.owner[choice]] = choice
+                    signs[term] = pattern
+                    signs[_replaced_by(table, changed)] = 0
+                    key = bytes([at]) * fresh + changed.tobytes() + signs.tobytes()
+                    found.setdefault(key, (at, changed, signs))
+    rows = np.array([at for at, _, _ in found.values()])
+    chosen, odd = (np.array([each[place] for each in found.values()]) for place in (1, 2))
+    grown = replace(beam.take(rows), chosen=chosen, odd=odd)
+    return replace(grown, exponents=np.where(_replaced_by(table, chosen), 0.0, grown.exponents))
+
+
+def _replaced_by(table: _Table, chosen: Array) -> Array:
+    """Where a primitive stands for the power (..., K, P) of a column that changes sign: it has one or the other."""
+    return (chosen[..., list(table.scaled)] > 0) & np.any(table.negative, axis=0)
 
 
 def _promising(grown: _Starts) -> list[int]:
@@ -216,16 +254,17 @@ def _promising(grown: _Starts) -> list[int]:
 def _table(rows: Rows, primitives: bool) -> _Table | None:
     count = min(len(rows), MANY_ROWS)
     x, y = rows.inputs[:count], rows.target[:count]
-    positive = tuple(int(j) for j in np.flatnonzero(np.all(rows.inputs > 0, axis=0)))
+    sizes = np.abs(rows.inputs)
+    scaled = tuple(int(j) for j in np.flatnonzero(sizes.min(axis=0) > SMALLEST * sizes.max(axis=0)))
     size = float(np.sqrt(np.mean(y**2)))
     if size == 0 or not np.isfinite(size):
         return None
-    logs = np.log(x[:, positive])
+    logs, negative = np.log(np.abs(x[:, scaled])), x[:, scaled] < 0
     means = logs.mean(axis=0)
     names: list[Expression] = [whole(1)]
     owner, columns = [-1], [np.ones(count)]
     for j in range(x.shape[1]):
-        for expression in _primitives(j, j in positive, primitives):
+        for expression in _primitives(j, j in scaled, primitives):
             values = expression.evaluate(x)
             largest = np.max(np.abs(values))
             if np.isfinite(largest) and largest > 0 and np.ptp(values) > 1e-9 * largest:
@@ -237,7 +276,9 @@ def _table(rows: Rows, primitives: bool) -> _Table | None:
     return _Table(
         logs - means,
         means,
-        positive,
+        scaled,
+        negative,
+        _patterns(negative, y),
         np.column_stack(columns),
         tuple(names),
         tuple(owner),
@@ -248,10 +289,24 @@ def _table(rows: Rows, primitives: bool) -> _Table | None:
     )
 
 
-def _primitives(column: int, positive: bool, more: bool) -> Iterator[Expression]:
-    """What an edge may carry: whole powers of a column that changes sign, waves, exponentials, 1 +- x."""
+def _patterns(negative: Array, target: Array) -> Array:
+    """Sets of columns (M, P) whose signs may enter a product: those whose signs go best with the target's first."""
+    signed = np.flatnonzero(np.any(negative, axis=0))[:MOST_SIGNED]
+    odd = np.zeros((2 ** len(signed), negative.shape[1]), dtype=int)
+    odd[:, signed] = (np.arange(len(odd))[:, None] >> np.arange(len(signed))) & 1
+    together = np.abs(_signs(negative, odd) @ target)
+    return odd[np.argsort(-together, kind="stable")][:MOST_PATTERNS]
+
+
+def _signs(negative: Array, odd: Array) -> Array:
+    """Products (..., N) of the signs of the columns (N, P) that enter (..., P)."""
+    return 1.0 - 2.0 * ((odd @ negative.T.astype(int)) % 2)
+
+
+def _primitives(column: int, scaled: bool, more: bool) -> Iterator[Expression]:
+    """What an edge may carry: whole powers of a column that is 0 somewhere, waves, exponentials, 1 +- x."""
     x = Variable(column)
-    if not positive:
+    if not scaled:
         yield from (raise_to(x, Fraction(p)) for p in (1, 2, 3, -1))
     if not more:
         return
@@ -268,16 +323,17 @@ def _primitives(column: int, positive: bool, more: bool) -> Iterator[Expression]
 
 
 def _drawn(table: _Table, terms: int) -> _Starts:
-    """Starts with exponents drawn by lot; a column that changes sign gets a whole power or nothing."""
+    """Starts with exponents and signs drawn by lot; a column that is 0 somewhere gets a whole power or nothing."""
     draws = np.random.Generator(np.random.PCG64(terms))
-    exponents = draws.choice(START_EXPONENTS, size=(STARTS, terms, len(table.positive)))
+    exponents = draws.choice(START_EXPONENTS, size=(STARTS, terms, len(table.scaled)))
     chosen = np.zeros((STARTS, terms, max(table.columns, 1)), dtype=int)
-    for column in sorted(set(range(table.columns)) - set(table.positive)):
+    for column in sorted(set(range(table.columns)) - set(table.scaled)):
         own = [i for i, name in enumerate(table.names) if table.owner[i] == column and _is_power(name)]
         if own:
             chosen[:, :, column] = draws.choice([0] * len(own) + own, size=(STARTS, terms))
-    empty = np.zeros((STARTS, terms))
-    return _on(table, _Starts(empty, exponents, np.empty((STARTS, terms, 0)), chosen, np.full(STARTS, np.inf)))
+    odd = table.patterns[draws.integers(len(table.patterns), size=(STARTS, terms))]
+    empty, values = np.zeros((STARTS, terms)), np.empty((STARTS, terms, 0))
+    return _on(table, _Starts(empty, exponents, odd, values, chosen, np.full(STARTS, np.inf)))
 
 
 def _is_power(name: Expression) -> bool:
@@ -286,10 +342,11 @@ def _is_power(name: Expression) -> bool:
 
 def _on(table: _Table, starts: _Starts) -> _Starts:
     """The starts with their primitives' values on these rows, and their coefficients solved for."""
-    columns = np.prod(table.factors.T[starts.chosen], axis=2)  # (S, K, N)
-    values = (
-        columns / np.maximum(np.sqrt(np.mean(columns**2, axis=2, keepdims=True)), 1e-300) if columns.size else columns
-    )
+    values = np.prod(table.factors.T[starts.chosen], axis=2)  # (S, K, N)
+    values = values / np.maximum(np.max(np.abs(values), axis=2, keepdims=True, initial=0.0), 1e-300)
+    values = values / np.maximum(np.sqrt(np.mean(values**2, axis=2, keepdims=True)), 1e-300)
+    if len(table.patterns) > 1:
+        values = values * _signs(table.negative, starts.odd)
     state = replace(starts, values=values)
     products = _products(table, state.exponents, state.values)
     coefficients = _coefficients(table, products)
@@ -320,8 +377,9 @@ def _train(table: _Table, starts: _Starts, steps: int, free: Array | None = None
     c, p, loss = starts.coefficients.copy(), starts.exponents.copy(), starts.loss.copy()
     damping = np.full(len(loss), 1e-2)
     products = _products(table, p, starts.values)
+    moving = ~_replaced_by(table, starts.chosen) if free is None else free[None]
     for _ in range(steps):
-        step = _step(table, products, c, damping, free)
+        step = _step(table, products, c, damping, moving)
         trial_c, trial_p = (
             c - step[..., 0],
             np.clip(p - np.clip(step[..., 1:], -1.0, 1.0), -LARGEST_EXPONENT, LARGEST_EXPONENT),
@@ -339,14 +397,13 @@ def _train(table: _Table, starts: _Starts, steps: int, free: Array | None = None
     return replace(starts, coefficients=c, exponents=p, loss=loss)
 
 
-def _step(table: _Table, products: Array, coefficients: Array, damping: Array, free: Array | None) -> Array:
-    """The damped Gauss-Newton step (S, K, 1 + P)."""
+def _step(table: _Table, products: Array, coefficients: Array, damping: Array, free: Array) -> Array:
+    """The damped Gauss-Newton step (S, K, 1 + P) of coefficients and free exponents (S, K, P)."""
     starts, terms, count = products.shape
     slopes = np.empty((starts, terms, 1 + table.logs.shape[1], count))
     slopes[:, :, 0] = products
     slopes[:, :, 1:] = (products * coefficients[..., None])[:, :, None] * table.logs.T
-    if free is not None:
-        slopes[:, :, 1:] *= free[:, :, None]
+    slopes[:, :, 1:] *= free[..., None]
     slopes = (slopes * table.roots).reshape(starts, -1, count)
     residual = (np.einsum("skn,sk->sn", products, coefficients) - table.target) * table.roots
     gram = np.matmul(slopes, slopes.transpose(0, 2, 1))
@@ -369,7 +426,7 @@ def _exact(table: _Table, state: _Starts) -> _Starts | None:
         )
         at = np.unravel_index(np.argmin(gaps), gaps.shape)
         fraction = near_fraction(float(state.exponents[0][at]), float(SURE * errors[at] + NUMERICAL))
-        if fraction is None:
+        if fraction is None or not _real(fraction, bool(state.odd[0][at]), bool(np.any(table.negative[:, at[1]]))):
             return None
         exponents = state.exponents.copy()
         exponents[0][at] = float(fraction)
@@ -379,6 +436,11 @@ def _exact(table: _Table, state: _Starts) -> _Starts | None:
             return None
         state = fixed
     return state
+
+
+def _real(exponent: Fraction, odd: bool, signed: bool) -> bool:
+    """Whether a power of a column has the sign that entered: whole ones of columns that change sign, odd or even."""
+    return not signed or (exponent.denominator == 1 and exponent.numerator % 2 == odd)
 
 
 def near_fraction(value: float, tolerance: float) -> Fraction | None:
@@ -418,7 +480,7 @@ def _expression(table: _Table, state: _Starts, number: Callable[[float], Express
     terms = []
     for k in range(state.exponents.shape[1]):
         exponents = [Fraction(float(p)).limit_denominator(6) for p in state.exponents[0, k]]
-        powers = [raise_to(Variable(j), p) for j, p in zip(table.positive, exponents, strict=True) if p]
+        powers = [raise_to(Variable(j), p) for j, p in zip(table.scaled, exponents, strict=True) if p]
         edges = [table.names[i] for i in state.chosen[0, k] if i]
         body = multiply(*powers, *edges)
         raw = np.prod(table.factors.T[state.chosen[0, k]], axis=0)

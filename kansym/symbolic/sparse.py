@@ -53,13 +53,25 @@ def _search(x: Array, y: Array, most: int) -> list[tuple[int, ...]]:
     pairs = sorted(pairs, key=lambda pair: _residual(x, y, pair))
     found += pairs[:2]
     front = pairs[:TOP_PAIRS]
-    for _ in range(3, most + 1):
+    for size in range(3, most + 1):
         if not front:
             break
         grown = {tuple(sorted((*columns, extra))) for columns in front for extra in _joiners(x, y, columns)}
+        if size == 3:
+            grown |= {triple for first in single for triple in _best_triples(x, y, first)}
         front = sorted(grown, key=lambda columns: _residual(x, y, columns))[:12]
         found += front[:1]
     return found
+
+
+def _best_triples(x: Array, y: Array, first: int) -> list[tuple[int, ...]]:
+    """The best pairs beside a given column: two terms that only work together are found among three."""
+    rest = x - np.outer(x[:, first], x[:, first] @ x)
+    size = np.linalg.norm(rest, axis=0)
+    others = np.flatnonzero(size > 1e-6)
+    rest = rest[:, others] / size[others]
+    pairs = _best_pairs((y - x[:, first] * (x[:, first] @ y)) @ rest, rest.T @ rest)
+    return [tuple(sorted((first, int(others[i]), int(others[j])))) for i, j in pairs]
 
 
 def _best_pairs(correlation: Array, gram: Array) -> list[tuple[int, ...]]:
