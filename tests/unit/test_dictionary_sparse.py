@@ -76,6 +76,15 @@ def test_a_pair_whose_members_are_useless_alone_is_found() -> None:
     assert found.coefficients == pytest.approx((-1.0, 1.0), rel=1e-8)
 
 
+def test_a_pair_that_only_helps_together_is_found_beside_the_best_column() -> None:
+    generator = np.random.default_rng(1)
+    first, common, small = generator.normal(size=(3, 200))
+    table = np.column_stack([generator.normal(size=(200, 30)), first, common, common + 0.02 * small])
+    found = best(best_subsets(table, 5.0 * first + table[:, 32] - table[:, 31], most=3), 3)
+    assert found.columns == (30, 31, 32)
+    assert found.coefficients == pytest.approx((5.0, -1.0, 1.0), rel=1e-8)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_triples_are_found_among_many_columns(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -10,6 +10,8 @@ from kansym.budget import Budget
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.exact import exact_form, tidy
 from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
+from kansym.symbolic.parser import parse
+from kansym.symbolic.text import to_text
 
 X = Variable(0)
 KNOWN = {
@@ -84,6 +86,23 @@ def test_tidying_keeps_constants_that_are_not_known() -> None:
     rows = Rows(x[:, None], 1.37213 * np.exp(-0.4567 * x))
     found = tidy(multiply(Constant(1.0), call("exp", multiply(Constant(-0.5), X))), rows)
     assert sorted(constant.value for constant in found.expression.free_constants) == pytest.approx([-0.4567, 1.37213])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shorter"),
+    [
+        ("{c}*x/sqrt({cc} - y**2)", 1e8, "x/sqrt(1 - 1.11265e-17*y**2)"),
+        ("{cc}*(x + y)/(x*y + {cc})", 1e8, "(x + y)/(1.11265e-17*x*y + 1)"),
+        ("2.3172*sqrt(x + 1.7391*y)", 3.0, "sqrt(9.33795*y + 5.36942*x)"),
+        ("1.5271*sqrt(x + y)", 3.0, "1.5271*sqrt(x + y)"),
+    ],
+)
+def test_numbers_stand_where_fewest_are_needed(text: str, columns: float, shorter: str) -> None:
+    formula = parse(text.format(c=299792458.0, cc=299792458.0**2), ("x", "y"))
+    loose = formula.map(lambda node: Constant(node.value) if isinstance(node, Constant) and node.value > 1 else node)
+    x = columns * np.random.default_rng(0).uniform(0.3, 1.0, (200, 2))
+    found = tidy(loose, Rows(x, loose.evaluate(x))).expression
+    assert to_text(found, ("x", "y"), 6) == shorter
 
 
 def test_terms_that_do_nothing_are_dropped() -> None:

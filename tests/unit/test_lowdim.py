@@ -15,6 +15,7 @@ from kansym.symbolic.lowdim import (
     Candidate,
     Table,
     additive,
+    fractions_of_functions,
     linear,
     monomials,
     polynomials,
@@ -53,7 +54,9 @@ def test_monomials_have_exact_exponents() -> None:
     assert all(len(expression.free_constants) == 1 for expression in found)
 
 
-def test_monomials_need_positive_columns() -> None:
+def test_monomials_of_columns_that_change_sign_are_even_in_them() -> None:
+    rows = rows_of(lambda a, b: 2.0 * a**2 / b**4, 2, -1.0, 1.0)
+    assert misfit(monomials(rows), rows) < 1e-12
     assert monomials(rows_of(lambda a, b: a * b, 2, -1.0, 1.0)) == []
 
 
@@ -85,6 +88,13 @@ def test_a_ratio_of_polynomials_is_found() -> None:
 def test_a_ratio_is_not_invented() -> None:
     rows = rows_of(lambda a, b: np.sin(2 * a) + b, 2)
     assert list(rationals(rows, 1, 1)) == []
+
+
+def test_a_fraction_of_functions_is_found() -> None:
+    inputs = np.random.default_rng(1).uniform((0.5, -1e8), (3.0, 1e8), (200, 2))
+    wave, small = np.cos(inputs[:, 0]), 3e-9 * inputs[:, 1]
+    rows = Rows(inputs, (wave - small) / (1 - small * wave))
+    assert misfit(list(fractions_of_functions(rows)), rows) < 1e-10
 
 
 def test_a_sum_of_curves_is_found() -> None:
@@ -143,6 +153,7 @@ def test_a_shorter_formula_of_equal_error_ranks_first() -> None:
 def test_only_plain_laws_settle_the_search_by_reaching_the_noise() -> None:
     assert settled([Candidate(X, 0.01, "scaling law; monomial")], 0.02)
     assert not settled([Candidate(X, 0.01, "dictionary, y")], 0.02)
+    assert not settled([Candidate(X, 1e-4, "scaling law; monomial")], 0.02)  # then the noise was taken for too high
     assert settled([Candidate(X, 1e-10, "dictionary, y")], 0.02)
     assert not settled([], 1.0)
 

@@ -45,6 +45,19 @@ def test_a_column_that_only_acts_together_with_another_stays() -> None:
     assert screen(x, x[:, 0] * x[:, 3]).kept == (0, 3)
 
 
+def test_columns_of_both_signs_over_decades_are_seen() -> None:
+    draws = np.random.default_rng(0)
+    x = 10.0 ** draws.uniform(-22, -20, (400, 5)) * draws.choice([-1.0, 1.0], (400, 5))
+    assert screen(x, x[:, 0] * np.hypot(x[:, 2], x[:, 3])).kept == (0, 2, 3)
+    assert screen(x, x[:, 0] * x[:, 4]).kept == (0, 4)
+
+
+def test_two_angles_that_only_act_together_stay() -> None:
+    x = np.random.default_rng(1).uniform((1e8, 0, 0, 0), (1e10, 0.99, 6.28, 6.28), (900, 4))
+    kept = screen(x, x[:, 0] * (1 - x[:, 1] ** 2) / (1 + x[:, 1] * np.cos(x[:, 2] - x[:, 3]))).kept
+    assert kept == (0, 1, 2, 3)
+
+
 def test_multiples_of_a_column_are_recognised_also_negative_ones() -> None:
     x = table(3)
     wide = np.column_stack([x, -2.5 * x[:, 1], 1e-9 * x[:, 1], x[:, 0] + 1.0])
@@ -64,6 +77,7 @@ def test_residuals_tell_which_dropped_column_is_missed() -> None:
     assert missed(x, noise, [0]) == []
     assert missed(x, noise + 0.5 * x[:, 2], [0]) == [2]
     assert missed(x, 0.1 * noise + x[:, 0] * x[:, 3], [0]) == [3]
+    assert missed(x, 0.3 * noise + x[:, 1] * x[:, 2], [0]) == [1, 2]
 
 
 def test_formulas_find_the_way_to_fewer_columns_and_back() -> None:

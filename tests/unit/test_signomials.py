@@ -45,8 +45,18 @@ def best_of(stage: Callable[[Rows], object], rows: Rows) -> tuple[float, Express
         (lambda a, b, c: 1 / (a / b + c**2), ((1, 4), (1, 4), (1, 4))),
         (lambda a, b, c, d: a * b - c**2 / d + 0.5 * d / a**2, ((1, 4), (1, 4), (1, 4), (1, 4))),
         (lambda a, b, x: a * x**2 - b * x, ((1, 4), (1, 4), (-3, 3))),
+        (lambda x, y, z, w: 2 * x * y * z + z * w**2, ((-3, 3), (-3, 3), (-3, 3), (-3, 3))),
+        (lambda a, b: a**2 + 1e-4 * b / a, ((1, 4), (1, 4))),
     ],
-    ids=["two terms", "under a root", "in a denominator", "three terms", "a column that changes sign"],
+    ids=[
+        "two terms",
+        "under a root",
+        "in a denominator",
+        "three terms",
+        "a column that changes sign",
+        "columns that change sign",
+        "a faint second term",
+    ],
 )
 def test_a_sum_of_powers_is_found_exactly(law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]) -> None:
     error, _ = best_of(powers, rows_of(law, *ranges))

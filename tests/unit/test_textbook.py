@@ -35,6 +35,8 @@ CASES = {
     "(a**2 - 1)/(-a*cos(b) - 1)": "(1 - a**2)/(a*cos(b) + 1)",
     "b*exp(-asinh(a/b))": "sqrt(a**2 + b**2) - a",
     "log(a) - log(b)": "log(a/b)",
+    "-2*a*log(b/c)": "2*a*log(c/b)",
+    "d - a*log(b*c/e)": "a*log(e/(b*c)) + d",
     "a*sqrt(2*b)/(2*sqrt(c))": "a*sqrt(b/(2*c))",
     "1/(1/a + 1/b)": "a*b/(a + b)",
     "d*sqrt((a - b)**2 + c**2*d**2)": "sqrt(c**2*d**4 + d**2*(a - b)**2)",
