@@ -12,44 +12,28 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.config import Config
-from kansym.data import Dataset, split_rows
-from kansym.data.dimensions import read_dimensions
-from kansym.discovery import Network, Task, run_network
-from kansym.errors import DataError, quote
+from kansym.data import Dataset
+from kansym.discovery import Network, run_network
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
 from kansym.narrowing import Narrowing, shown_rows
+from kansym.problem import WIDE, Problem, check_reach, prepare, rescaled, unscaled
 from kansym.result import Points, Result, Table
-from kansym.structure.dimensions import Analysis, scalings
-from kansym.structure.noise import estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
-from kansym.symbolic.dimensional import search_with_units
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
-from kansym.symbolic.lowdim import EXACT, Candidate, reached
-from kansym.symbolic.lowdim import Table as SearchTable
 from kansym.symbolic.network import with_law
-from kansym.symbolic.primitives import Library, library
-from kansym.symbolic.selection import Names, Parts, description_length, front_of, outlying_row, simplified
-from kansym.symbolic.steering import Reduction, Steering, read_steering
-from kansym.symbolic.text import to_text
+from kansym.symbolic.selection import Names, description_length, front_of, outlying_row, simplified
+from kansym.symbolic.table import Candidate
 
 Array = np.ndarray
 SMALL = 30
-WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
-SLACK = 1.03  # of the noise: what a right formula may have by chance
 GRACE = 6.0  # seconds beyond the limit in which the last candidates are refitted and their numbers made exact
-LOUD, NEVER = 0.05, 0.5  # noise under which wrong formulas come as near as right ones: then nothing stops the search
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
-SEARCHED_ROWS = 4000
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
-BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just have failed to follow the law
-ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 SEARCH_SHARE, NETWORK_SHARE = 0.7, 0.75  # of the time that is left when the stage starts
-HOPELESS, HOPELESS_SHARE = 1.0, 0.5  # the noise of a table in which no smooth model sees anything, and its share
-ORDINARY = (1e-3, 1e4)
-REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
+HOPELESS_SHARE = 0.5  # of the time, for a table in which no smooth model sees anything
 
 
 @dataclass
@@ -107,7 +91,7 @@ def fit(
     budget = budget or Budget(config.seconds)
     clock = _Clock(on_event)
     with clock.stage("data", f"{dataset.rows} rows") as stage:
-        _check_reach(dataset)
+        check_reach(dataset)
         narrow = Narrowing.of(dataset, config, hints)
         problem = prepare(narrow.table, config).with_hints([narrow.lowered(hint) for hint in hints])
         stage.summary = "; ".join(narrow.notes)
@@ -176,228 +160,6 @@ def _candidates(problem: Problem, budget: Part, listen: Listener) -> list[Candid
         if fewer.solved(inner):
             break
     return found
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A table made ready: rows scaled by powers of ten, their parts, and the noise that was estimated.
-
-    Searching and fitting happen on the scaled rows, so that units from 1e-34 to 1e30 act as those near 1.
-    """
-
-    dataset: Dataset
-    raw: Rows
-    scaled: Rows
-    input_powers: Array
-    target_power: float
-    parts: Parts
-    noise: float
-    library: Library
-    config: Config
-    dropped: tuple[str, ...] = ()
-    units: Analysis | None = None
-    steering: Steering = Steering()
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether no smooth model explains anything, so that a law can only be a faint one."""
-        return self.noise >= HOPELESS and len(self.parts.train) >= ENOUGH_TO_STOP
-
-    def with_hints(self, hints: Sequence[Expression]) -> Problem:
-        """The problem with formulas of the raw columns to try besides those of the user."""
-        return replace(self, steering=replace(self.steering, hints=tuple(hints)))
-
-    def steered(self, budget: Budget | Part, listen: Listener) -> list[tuple[Expression, str]]:
-        """Candidates, in scaled columns, from what the user said about the law."""
-        if self.steering.outline is not None:
-            listen(Note(f"template: {self.steering.outline.described()}"))
-        rows = self.raw.take(self.parts.train[:SEARCHED_ROWS])
-        found = self.steering.candidates(rows, budget, self.library, self.config.seed)
-        return [(rescaled(expression, self), origin) for expression, origin in found]
-
-    def exact(self, found: list[tuple[Expression, str]]) -> bool:
-        """Whether one of the candidates leaves nothing of the rows."""
-        rows = self.fitted
-        allowed = (EXACT * float(np.std(rows.target * rows.roots))) ** 2
-        return any(mean_square(expression, rows) <= allowed for expression, _ in found)
-
-    def reduced(self, reduction: Reduction | None) -> Problem | None:
-        """The problem in the columns that the user's statements leave; None where it is not defined there."""
-        rows = None if reduction is None else reduction.apply(self.raw)
-        if reduction is None or rows is None:
-            return None
-        names = [to_text(column, self.dataset.input_names) for column in reduction.columns]
-        fewer = Dataset(rows.inputs, rows.target, tuple(names), self.dataset.target_names, weights=rows.weights)
-        return prepare(fewer, replace(self.config, guess=(), assume=(), template=None))
-
-    def without(self, row: int) -> Problem:
-        """The problem with one row left out of all fitting and judging, and a note that says so."""
-        value = self.raw.target[row]
-        name = self.dataset.target_names[0]
-        note = f"row {row + 1} ({name} = {value:g}) is an outlier that no formula explains: it was left out of the fit"
-        kept = (part[part != row] for part in (self.parts.train, self.parts.validation, self.parts.test))
-        return replace(self, parts=Parts(self.parts.rows, *kept), dropped=(*self.dropped, note))
-
-    @property
-    def constant(self) -> bool:
-        """Whether the target never changes."""
-        return bool(np.ptp(self.raw.target) == 0)
-
-    @property
-    def fitted(self) -> Rows:
-        """Rows for fitting final constants."""
-        return self.parts.fitted
-
-    @property
-    def train(self) -> Rows:
-        """Rows to search on; the split is random, so the first ones stand for a very large table."""
-        return self.parts.rows.take(self.parts.train[:SEARCHED_ROWS])
-
-    @property
-    def validation(self) -> Rows:
-        """Rows to judge by; empty for a small table."""
-        return self.parts.rows.take(self.parts.validation[:SEARCHED_ROWS])
-
-    @property
-    def goal(self) -> float:
-        """RMS error over the spread at which the search may stop."""
-        few = len(self.parts.train) < ENOUGH_TO_STOP
-        if few or not BELIEVED[0] < self.noise < BELIEVED[1]:
-            return EXACT
-        size = np.abs(self.train.target)
-        uneven = bool(size.max() > WIDE * np.median(size))  # few large rows then decide what the noise is taken for
-        return (NEVER if self.noise >= LOUD or uneven else SLACK) * self.noise
-
-    def views(self) -> Iterator[Rows]:
-        """The rows to search on: with the given weights, and with relative errors if the target spans decades."""
-        yield self.train
-        y = self.train.target
-        if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
-            yield Rows(self.train.inputs, y, relative_weights(y))
-
-    def searched_views(self, budget: Part, listen: Listener) -> list[Candidate]:
-        """Candidates of the search on every view of the rows, until one leaves nothing to find."""
-        found: list[Candidate] = []
-        for view in self.views():
-            found += self.searched(view, budget, listen)
-            if self.exact([(candidate.expression, candidate.origin) for candidate in found]):
-                break
-        return found
-
-    def searched(self, train: Rows, budget: Part, listen: Listener) -> list[Candidate]:
-        """Candidates of the search on one view of the rows."""
-        held = self.validation if len(self.validation) else train
-        if train.weights is not None and held.weights is None:
-            held = Rows(held.inputs, held.target, relative_weights(held.target))
-        without = self.config.without
-        table = SearchTable(train, held, self._goal_on(held, train), without)
-        found = search_with_units(table, None if "units" in without else self.units, budget, self.library)
-        if found:
-            text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
-            listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
-        return found
-
-    def task(self, known: bool) -> Task:
-        """What the network stage works on."""
-        names, target = self.dataset.input_names, self.dataset.target_names[0]
-        return Task(self.train, self.validation, names, target, self.config, self.library, known)
-
-    def _goal_on(self, held: Rows, train: Rows) -> float:
-        """The goal over the spread of the judging rows: heavy tails give the two parts different spreads."""
-        if self.goal == EXACT or train.weights is not None:
-            return self.goal
-        return self.goal * float(np.std(train.target) / max(np.std(held.target), 1e-300))
-
-    def solved(self, candidates: list[Candidate]) -> bool:
-        """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
-        held = self.validation if len(self.validation) else self.train
-        return reached(candidates, self._goal_on(held, self.train))
-
-
-def relative_weights(target: Array) -> Array:
-    """Weights (N,) for errors in proportion to the target, with mean 1."""
-    weights = 1.0 / target**2
-    return weights / weights.mean()
-
-
-def prepare(dataset: Dataset, config: Config) -> Problem:
-    """Check the table, split its rows, scale it by powers of ten and estimate the noise."""
-    if dataset.targets.shape[1] != 1:
-        raise DataError(f"the table has {dataset.targets.shape[1]} target columns: fit_all fits them together")
-    if dataset.rows < 3:
-        raise DataError(f"the table has {dataset.rows} rows, too few for any law: at least 3 are needed")
-    weights = dataset.weights if dataset.sigma is None else 1.0 / (dataset.sigma / np.median(dataset.sigma)) ** 2
-    raw = Rows(np.asarray(dataset.inputs), np.asarray(dataset.targets[:, 0]), weights)
-    powers, target_power = power_of_ten(raw.inputs), float(power_of_ten(raw.target[:, None])[0])
-    scaled = Rows(raw.inputs / powers, raw.target / target_power, weights)
-    split = split_rows(dataset.rows, config.seed)
-    parts = Parts(scaled, split.train, split.validation, split.test)
-    first = parts.rows.take(parts.train[:SEARCHED_ROWS])
-    noise = estimate_noise(first.inputs, first.target, config.seed)
-    if config.noise is not None:
-        spread = float(np.std(scaled.target)) or 1.0
-        noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
-    dataset, units = _analysed(dataset)
-    return Problem(
-        dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config,
-        units=units, steering=read_steering(config, dataset.input_names),
-    )  # fmt: skip
-
-
-def _analysed(dataset: Dataset) -> tuple[Dataset, Analysis | None]:
-    """The table with notes about its units, and what they say of the law."""
-    target, unit = dataset.target_names[0], dataset.target_units[0]
-    dimensions, notes = read_dimensions(dataset.input_names, dataset.input_units, target, unit)
-    bases = tuple(scalings(dimensions)) if dimensions else ()
-    if dimensions and not bases:
-        notes = (f"no product of the inputs has the unit of {quote(target)}: the law holds a constant with a unit",)
-    analysis = Analysis(dimensions, bases) if dimensions and bases else None
-    return (replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset), analysis
-
-
-def _check_reach(dataset: Dataset) -> None:
-    low, high = REACH
-    names = (*dataset.input_names, *dataset.target_names)
-    for name, size in zip(names, np.max(np.abs(np.hstack([dataset.inputs, dataset.targets])), axis=0), strict=True):
-        if size and not low <= size <= high:
-            raise DataError(
-                f"column {quote(name)} reaches {size:.0e}: give it in a unit that keeps it within 1e-100 to 1e100"
-            )
-
-
-def power_of_ten(columns: Array) -> Array:
-    """The power of ten that brings the typical size of every column (N, D) to 0.4 .. 4, (D,); 1 where it is ordinary.
-
-    Ordinary columns keep their units, because laws have natural constants in natural units: sin(x), not sin(10 x).
-    """
-    size = np.max(np.abs(columns), axis=0)
-    typical = size * np.sqrt(np.mean((columns / np.where(size > 0, size, 1.0)) ** 2, axis=0))
-    low, high = ORDINARY
-    strange = (typical > 0) & ((typical < low) | (typical > high))
-    return np.where(strange, 10.0 ** np.floor(np.log10(np.where(strange, typical, 1.0) / 0.4)), 1.0)
-
-
-def unscaled(expression: Expression, problem: Problem) -> Expression:
-    """A formula of the scaled columns as one of the raw columns."""
-    if np.all(problem.input_powers == 1.0) and problem.target_power == 1.0:
-        return expression
-    columns: list[Expression] = [
-        Variable(i) if power == 1.0 else multiply(Constant(1.0 / power), Variable(i))
-        for i, power in enumerate(problem.input_powers)
-    ]
-    raw = expression.substitute(columns)
-    return canonical(raw if problem.target_power == 1.0 else multiply(Constant(problem.target_power), raw))
-
-
-def rescaled(expression: Expression, problem: Problem) -> Expression:
-    """A formula of the raw columns as one of the scaled columns."""
-    if np.all(problem.input_powers == 1.0) and problem.target_power == 1.0:
-        return expression
-    columns: list[Expression] = [
-        Variable(i) if power == 1.0 else multiply(Constant(float(power)), Variable(i))
-        for i, power in enumerate(problem.input_powers)
-    ]
-    return multiply(Constant(1.0 / problem.target_power), expression.substitute(columns))
 
 
 def finish(

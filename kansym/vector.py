@@ -17,7 +17,8 @@ from kansym.config import Config
 from kansym.data import Dataset
 from kansym.errors import DataError
 from kansym.events import Listener, Note, ignore
-from kansym.pipeline import fit, prepare, unscaled
+from kansym.pipeline import fit
+from kansym.problem import prepare, unscaled
 from kansym.result import Result
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows

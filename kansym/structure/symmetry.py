@@ -18,6 +18,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from kansym.budget import Budget, Part
 from kansym.structure.surrogate import Surrogate, fit_surrogate
 
 Array = np.ndarray
@@ -310,13 +311,18 @@ def _pairs(points: Array, slopes: Array) -> Iterator[tuple[float, Combination]]:
                 yield score, Combination(first, second, name, float(near) if near else coefficient)
 
 
-def find_by_trial(rows: Rows) -> Scaling | Combination | None:
-    """The single step that improves the surrogate most, when gradients are too poor to propose one."""
+def find_by_trial(rows: Rows, budget: Budget | Part | None = None) -> Scaling | Combination | None:
+    """The single step that improves the surrogate most, when gradients are too poor to propose one.
+
+    With a budget that runs out, the best of the steps tried so far.
+    """
     full = reduced_error(rows, rows)
     if full < POOR:
         return None
     best, error = None, IMPROVEMENT * full
     for step in _trials(rows):
+        if budget is not None and budget.expired:
+            break
         reached = reduced_error(step.apply(rows), rows, step if isinstance(step, Scaling) else None)
         if reached < error:
             best, error = step, reached

@@ -19,25 +19,18 @@ from kansym.data.dimensions import Dimensions
 from kansym.structure import symmetry
 from kansym.structure.dimensions import Analysis
 from kansym.structure.symmetry import Scaling
+from kansym.symbolic.algebraic import linear, monomials, polynomials, rationals
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
-from kansym.symbolic.lowdim import (
-    EXACT,
-    Candidate,
-    Table,
-    linear,
-    monomials,
-    polynomials,
-    rationals,
-    solve,
-)
+from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.search import Reduced, monomial, reduce_table, search
 from kansym.symbolic.selection import description_length
+from kansym.symbolic.table import EXACT, Candidate, Table
 
 Array = np.ndarray
 LIFTED, KEPT = 10, 40

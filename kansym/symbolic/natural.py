@@ -31,8 +31,8 @@ from kansym.symbolic.expression import (
 )
 from kansym.symbolic.links import LINKS, Link
 from kansym.symbolic.listing import Listing, listing
-from kansym.symbolic.lowdim import EXACT, Candidate, Table
 from kansym.symbolic.primitives import Library
+from kansym.symbolic.table import EXACT, Candidate, Table
 
 Array = np.ndarray
 Price = Callable[[Expression], float]

@@ -15,26 +15,16 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
 from kansym.structure.splits import Pieces, Smooth, Split, find_splits, fit_smooth, pieces_of, slice_of
+from kansym.symbolic.additive import additive, separable
+from kansym.symbolic.algebraic import linear, monomials, rough_rationals
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Product, Sum, Variable, add, multiply
 from kansym.symbolic.links import LINKS, Link, usable
-from kansym.symbolic.lowdim import (
-    EXACT,
-    Candidate,
-    Table,
-    additive,
-    linear,
-    monomials,
-    one_variable,
-    price_of,
-    ranked,
-    rough_rationals,
-    separable,
-    sparse,
-)
+from kansym.symbolic.lowdim import one_variable, sparse
 from kansym.symbolic.primitives import Library
+from kansym.symbolic.table import EXACT, Candidate, Table, price_of, ranked
 
 Array = np.ndarray
 KINDS = ("sum", "product", "affine", "combination")
@@ -43,13 +33,14 @@ Solve = Callable[[Table, Budget | Part], list[Candidate]]
 FEWEST_ROWS = 60
 TRUSTED = 0.3  # held-out error over the spread from which a surrogate tells nothing of the structure
 DEEPEST = 1  # splits of splits of a piece's values, which lose accuracy at every level
-SHORT = 13  # nodes of a formula that is not just bent to its values
+SHORT = 16  # nodes of a formula that is not just bent to its values
 HYPOTHESES = 3
 FIRST_KEPT, SECOND_KEPT, CORES = 2, 3, 6
 PIECE_PRICE = 0.15  # e-folds of the error that a node of a piece must earn: its values' errors are no noise
 HELD = 5
 SMALL_FACTOR = 0.1  # rows where a factor is smaller than this share of its size say nothing about the other
 PIECE_SHARE = 0.5
+QUICK_COLUMNS = 2
 COLLAPSE_SLACK = 2.5
 PIECE_ACCURACY = 0.3
 FINEST = 1e-7
@@ -109,6 +100,8 @@ def _solved(
         for split in splits:
             if budget.expired or task.finished(found):
                 break
+            if not (thorough or depth) and max(len(split.first), len(split.second)) > QUICK_COLUMNS:
+                continue  # what a solved piece leaves of the raw rows then says more than values of the other
             link = next(link for link in links if link.name == split.link)
             found += _BY_KIND[split.kind](task, split, link, budget)
     return ranked(found, price_of(len(table.fit)))
@@ -162,7 +155,7 @@ def describe(split: Split) -> str:
 
 
 def _in_two(task: _Task, split: Split, link: Link, budget: Budget | Part) -> list[Candidate]:
-    """A sum or a product: both pieces from their values, or one from what the other leaves of the raw rows."""
+    """A sum or a product: the larger piece from what the other leaves of the raw rows, or both from their values."""
     pieces = pieces_of(task.smooth, task.rows, split, link)
     if pieces is None:
         return []
@@ -172,16 +165,18 @@ def _in_two(task: _Task, split: Split, link: Link, budget: Budget | Part) -> lis
     found: list[Candidate] = []
     if not known:
         return found
-    for other in _solved_piece(task, *sides[1][1:], _floor(split), budget):
-        rest = _bare_in(other, sides[1][0], split)
-        found += _joined(task, split, link, [_anchored(task, split, link, [piece, rest]) for piece in known], other)
-        if task.finished(found):
-            return found
     for piece in known[:1] if task.thorough else []:
         for other in _solved_rest(task, split, link, piece, sides[1][0], budget):
             rest = _in_columns(other.expression, sides[1][0])
             joined = add(piece, rest) if split.kind == "sum" else multiply(piece, rest)
             found += _joined(task, split, link, [joined], other)
+        if task.finished(found):
+            return found
+    for other in _solved_piece(task, *sides[1][1:], _floor(split), budget):
+        rest = _bare_in(other, sides[1][0], split)
+        found += _joined(task, split, link, [_anchored(task, split, link, [piece, rest]) for piece in known], other)
+        if task.finished(found):
+            return found
     return found
 
 
@@ -333,14 +328,24 @@ def _solved_piece(
 
 
 def _best(found: list[Candidate], floor: float) -> list[Candidate]:
-    """Candidates by error and length, where errors below the floor are equal."""
-    return sorted(found, key=lambda c: float(np.log(np.hypot(c.error, floor)) + PIECE_PRICE * c.expression.complexity))
+    """Candidates by error and length, where errors below the floor are equal; exact ones first."""
+
+    def key(candidate: Candidate) -> tuple[bool, float]:
+        size = float(np.log(np.hypot(candidate.error, floor)))
+        return candidate.error > EXACT, size + PIECE_PRICE * candidate.expression.complexity
+
+    return sorted(found, key=key)
 
 
 def _solve(task: _Task, table: Table, budget: Budget | Part) -> list[Candidate]:
     if budget.expired:
         return []
-    return task.solve(table, budget.part(PIECE_SHARE * budget.remaining) if np.isfinite(budget.remaining) else budget)
+    share = budget.part(PIECE_SHARE * budget.remaining) if np.isfinite(budget.remaining) else budget
+    if task.thorough and table.rough:  # values of a piece: what a second or two may find is often all there is
+        found = _quickly(task.library, DEEPEST)(table, share)
+        if _short_enough(found, table.goal):
+            return found
+    return task.solve(table, share)
 
 
 def _solved_rest(

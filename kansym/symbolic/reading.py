@@ -29,7 +29,7 @@ DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is 
 STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
 LOOSE = 0.5  # nodes that a number before a square root is worth avoiding that the root could hold
-UNDONE = 3.0  # nodes that x*(a + b/x) is worth avoiding
+UNDONE = 3.0  # nodes that x*(a + b/x), or a root of exp(x), is worth avoiding
 REPEATED = 2.0  # nodes that a ratio saves where it occurs again: one would give it a letter
 # What a function adds to its argument, where that is not one symbol; composed ones as they are printed.
 CALL_LENGTHS = {
@@ -49,7 +49,7 @@ def _measure(expression: Expression) -> tuple:
     length += DIFFERENCE * sum(map(_is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
     length += BOTH_SIDES * _count_both_sides(expression)
     length += LOOSE * sum(map(is_loose_before_root, nodes))
-    length += UNDONE * sum(map(_is_undone, nodes))
+    length += UNDONE * sum(_is_undone(node) or _is_power_of_exp(node) for node in nodes)
     length -= REPEATED * _repeated_ratios(nodes)
     minuses = sum(isinstance(node, Constant) and node.value < 0 for node in nodes)
     return (length, sum(map(is_column, nodes)), minuses, sum(map(_root_content, nodes)), expression.complexity)
@@ -147,6 +147,10 @@ def is_loose_before_root(node: Expression) -> bool:
     roots = [f.base for f in node.factors if isinstance(f, Power) and f.exponent == HALF]
     bare = [sum(not _number_in(term) for term in base.terms) for base in roots if isinstance(base, Sum)]
     return len(bare) == 1 and bare[0] <= 1
+
+
+def _is_power_of_exp(node: Expression) -> bool:
+    return isinstance(node, Power) and isinstance(node.base, Call) and node.base.name in ("exp", "gaussian")
 
 
 def _number_in(term: Expression) -> bool:

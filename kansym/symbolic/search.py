@@ -12,20 +12,23 @@ from kansym.budget import Budget, Part
 from kansym.structure import symmetry
 from kansym.structure.signs import sign_columns
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
+from kansym.symbolic.algebraic import monomials
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import EXACT, Candidate, Table, monomials, price_of, ranked, reached, settled, solve
+from kansym.symbolic.lowdim import solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.signomials import powers, products
+from kansym.symbolic.table import EXACT, Candidate, Table, price_of, ranked, reached, settled
 
 Array = np.ndarray
 LIFTED = 10
 ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
 PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
+TRIAL_SHARE = 0.15  # of the time left, for reductions by trial
 FEWEST = 40  # rows from which symmetries are looked for
 Lift = Callable[[Expression], Expression]
 
@@ -53,9 +56,9 @@ def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
     return find_combination(rows) or find_scaling(rows)
 
 
-def by_trial(rows: symmetry.Rows) -> Scaling | Combination | None:
-    """A reduction found by trying each, where gradients say nothing."""
-    return find_by_trial(rows) or find_combination(rows) or find_scaling(rows)
+def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
+    """A reduction found by trying each while there is time, where gradients say nothing."""
+    return find_by_trial(rows, budget) or find_combination(rows) or find_scaling(rows)
 
 
 def reductions(start: Reduced, budget: Budget | Part, find: Finder) -> Iterator[Reduced]:
@@ -154,22 +157,26 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
     if len(chain) > 1:
         cheap = solve_cheaply(_inner(chain[-1], table), budget, library)
         yield [lifted(candidate, chain[-1], table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
-    if chain[-1].rows.inputs.shape[1] >= 3 and not whole:
-        yield _parts(chain[-1], table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
+    plain = chain[-1] if chain[-1].rows.inputs.shape[1] >= 3 and not whole else None
+    if plain is not None:
+        yield _parts(plain, table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
     if symmetric:
-        chain += reductions(chain[-1], budget, by_trial)
+        share = budget.part(TRIAL_SHARE * budget.remaining)
+        chain += reductions(chain[-1], budget, lambda rows: by_trial(rows, share))
     for reduced in chain[::-1]:
         inner = _inner(reduced, table)
         solved = solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
         yield [lifted(candidate, reduced, table) for candidate in solved]
         if reduced is chain[-1] and not whole:
-            yield _parts(reduced, table, budget, library, KINDS)
+            kinds = tuple(kind for kind in KINDS if reduced is not plain or kind not in SUREST)
+            yield _parts(reduced, table, budget, library, kinds)
 
 
 def _parts(
     reduced: Reduced, table: Table, budget: Budget | Part, library: Library, kinds: tuple[str, ...]
 ) -> list[Candidate]:
-    found = solve_by_parts(_inner(reduced, table), budget, library, _piece_search(library), kinds)
+    inner = replace(_inner(reduced, table), without=table.without)
+    found = solve_by_parts(inner, budget, library, _piece_search(library), kinds)
     return [lifted(candidate, reduced, table) for candidate in found[:LIFTED]]
 
 
@@ -197,17 +204,19 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
     if table.columns < 2:
         return found
     for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
+        if settled(found, table.goal):
+            break
         for expressions in trained(table.fit) if stage not in table.without else ():
-            if settled(found, table.goal) or budget.expired:
+            if settled(found, EXACT) or budget.expired:
                 break
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     return found
 
 
 def _tidied(expression: Expression, origin: str, table: Table) -> Candidate:
-    """A candidate; an exact one with its known numbers made exact, so that it shows its true length."""
+    """A candidate; one that is as good as it gets with its known numbers made exact: then it shows its true length."""
     found = Candidate(expression, table.error(expression), origin)
-    if found.error > EXACT:
+    if found.error > max(table.goal, EXACT):
         return found
     shorter = tidy(expression, table.fit).expression
     return Candidate(shorter, table.error(shorter), origin)
@@ -217,4 +226,4 @@ def lifted(candidate: Candidate, reduced: Reduced, table: Table) -> Candidate:
     """A candidate of a reduced table as one of the raw columns, tidied and refitted to the raw rows."""
     expression = canonical(reduced.lift(candidate.expression))
     fitted = polish(expression, table.fit, 60).expression
-    return Candidate(fitted, table.error(fitted), "; ".join((*reduced.steps, candidate.origin)))
+    return _tidied(fitted, "; ".join((*reduced.steps, candidate.origin)), table)

@@ -304,8 +304,15 @@ def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -
         return replace(front, formulas=tuple(formula if other is best else other for other in front.formulas))
     formulas = [*(other for other in front.formulas if other is not best), formula]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
-    after = choose(formulas, parts.fitted, names.margin)
-    return after if after.best is formula else front
+    return _with_chosen(choose(formulas, parts.fitted, names.margin), formula) or front
+
+
+def _with_chosen(front: ParetoFront, formula: Formula) -> ParetoFront | None:
+    """The front with this one of its formulas chosen, and the one that was as a rival; None if it is not in it."""
+    place = next((i for i, other in enumerate(front.formulas) if other is formula), None)
+    if place is None or place == front.chosen:
+        return None if place is None else front
+    return replace(front, chosen=place, rivals=tuple(sorted({*front.rivals, front.chosen} - {place})))
 
 
 def _forms(expression: Expression, parts: Parts, names: Names) -> Iterator[Expression]:

@@ -31,7 +31,7 @@ ORDER = (
     ("result",),
     ("export", "report"),
     ("storage",),
-    ("discovery", "narrowing", "pipeline", "vector"),
+    ("discovery", "narrowing", "problem", "pipeline", "vector"),
     ("sweep", "sklearn", "testing", "bench"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

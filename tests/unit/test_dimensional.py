@@ -13,9 +13,9 @@ from kansym.symbolic.consistency import measured
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import cleared, finished, search_groups, search_with_units
 from kansym.symbolic.expression import Variable
-from kansym.symbolic.lowdim import EXACT, Candidate, Table
 from kansym.symbolic.parser import parse
 from kansym.symbolic.search import search
+from kansym.symbolic.table import EXACT, Candidate, Table
 
 Array = np.ndarray
 Box = tuple[tuple[float, float], ...]

@@ -11,7 +11,7 @@ from kansym.bench.formulas.diagnosis import Evidence, form, loss, separations
 from kansym.bench.formulas.judge import Law, Sympy, Verdict, compare, judge, longest
 from kansym.bench.formulas.rule import answer, built, definition, letter, rounded
 from kansym.bench.formulas.scaling import scaled, vanishes
-from kansym.pipeline import power_of_ten
+from kansym.problem import power_of_ten
 from kansym.symbolic.parser import parse
 from kansym.symbolic.serial import expression_to_json
 

@@ -7,26 +7,14 @@ import numpy as np
 import pytest
 
 from kansym.budget import Budget
+from kansym.symbolic.additive import additive, separable
+from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, rationals
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
 from kansym.symbolic.links import LINKS
-from kansym.symbolic.lowdim import (
-    EXACT,
-    Candidate,
-    Table,
-    additive,
-    fractions_of_functions,
-    linear,
-    monomials,
-    polynomials,
-    ranked,
-    rationals,
-    separable,
-    settled,
-    solve,
-    sparse,
-)
+from kansym.symbolic.lowdim import solve, sparse
 from kansym.symbolic.primitives import PRIMITIVES
+from kansym.symbolic.table import EXACT, Candidate, Table, ranked, settled
 
 Array = np.ndarray
 X, Y = Variable(0), Variable(1)

@@ -8,10 +8,10 @@ import pytest
 from kansym.budget import Budget
 from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.expression import Call
-from kansym.symbolic.lowdim import EXACT, Table
 from kansym.symbolic.natural import call_nats, loosened, natural
 from kansym.symbolic.parser import parse
 from kansym.symbolic.primitives import PRIMITIVES
+from kansym.symbolic.table import EXACT, Table
 
 Array = np.ndarray
 

@@ -6,9 +6,9 @@ from kansym.budget import Budget
 from kansym.structure.splits import Split
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Constant, Expression, Variable, call
-from kansym.symbolic.lowdim import Candidate, Table
 from kansym.symbolic.parts import KINDS, core_of, describe, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES
+from kansym.symbolic.table import Candidate, Table
 
 X, Y, Z = Variable(0), Variable(1), Variable(2)
 

@@ -6,8 +6,8 @@ import pytest
 from kansym.budget import Budget
 from kansym.structure.signs import sign_columns
 from kansym.symbolic.constants import Rows
-from kansym.symbolic.lowdim import Table
 from kansym.symbolic.search import search
+from kansym.symbolic.table import Table
 
 Array = np.ndarray
 

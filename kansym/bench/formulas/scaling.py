@@ -39,7 +39,7 @@ def scaled(formula: Expression, law: Expression, inputs: np.ndarray) -> tuple[Ex
         formula, law: over the same columns.
         inputs: (N, D), where the size of the columns is seen.
     """
-    from kansym.pipeline import power_of_ten
+    from kansym.problem import power_of_ten
 
     columns = [_times(float(power), Variable(place)) for place, power in enumerate(power_of_ten(inputs))]
     (own, form), (factor, rest) = (_split(each.substitute(columns)) for each in (formula, law))

@@ -13,16 +13,17 @@ from itertools import product
 import numpy as np
 
 from kansym.budget import Budget, Part
+from kansym.symbolic.algebraic import linear
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import match_curve
 from kansym.symbolic.expression import Constant, Expression, Sum, Variable, add
-from kansym.symbolic.lowdim import Table, linear
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.search import search
 from kansym.symbolic.selection import description_length
 from kansym.symbolic.steering.outline import Outline
 from kansym.symbolic.steering.smooth import SmoothModel, State
+from kansym.symbolic.table import Table
 
 Array = np.ndarray
 MOST_ROWS = 800

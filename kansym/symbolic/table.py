@@ -1,0 +1,104 @@
+"""What the search works on and what it finds: rows to fit and to judge by, candidates, and when it may stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kansym.symbolic.constants import Rows
+from kansym.symbolic.expression import Expression
+
+EXACT = 1e-9
+BELOW = 0.5  # of the goal: a formula that is better still shows that the noise was estimated too high
+NATS_PER_NODE = 2.0
+DEAREST = 0.12
+PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
+SUMS, FEW_CONSTANTS = ("sum of powers", "sum of products"), 1
+MOST_CONSTANTS, SHORT = 2, 24
+SEARCH_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A formula of the inputs, its RMS error over the spread of the held-out target, and the check that found it."""
+
+    expression: Expression
+    error: float
+    origin: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has so few constants that reaching the noise says enough."""
+        sums = self.origin.endswith(SUMS) and len(self.expression.free_constants) <= FEW_CONSTANTS
+        return sums or self.origin.endswith(PLAIN)
+
+    @property
+    def short(self) -> bool:
+        """Whether it has few constants and nodes."""
+        return len(self.expression.free_constants) <= MOST_CONSTANTS and self.expression.complexity <= SHORT
+
+    def cost(self, price: float) -> float:
+        """Error and length in one number, the smaller the better; price: e-folds of the error that a node must earn."""
+        return float(np.log(self.error + 1e-12)) + price * self.expression.complexity
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to fit, rows to judge by, the error at which the search may stop, and the stages that are left out.
+
+    rough: the target is no measurement but the value of a smooth model, so that any short formula at the goal will do.
+    """
+
+    fit: Rows
+    held: Rows
+    goal: float = EXACT
+    without: tuple[str, ...] = ()
+    rough: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs."""
+        return self.fit.inputs.shape[1]
+
+    def error(self, expression: Expression) -> float:
+        """RMS error on the held-out rows over their spread; infinite where the formula is not finite."""
+        with np.errstate(all="ignore"):
+            residual = expression.evaluate(self.held.inputs) - self.held.target
+            roots = self.held.roots
+            value = float(np.sqrt(np.mean((residual * roots) ** 2)) / max(np.std(self.held.target * roots), 1e-300))
+        return value if np.isfinite(value) else np.inf
+
+
+def settled(found: list[Candidate], goal: float) -> bool:
+    """Whether the search may stop: an exact formula, or one of few constants that reaches the estimated noise.
+
+    The estimate is too high for laws that oscillate, so a formula of many terms must not stop the search by it.
+    """
+    return any(_at_noise(candidate, goal, candidate.plain) for candidate in found)
+
+
+def reached(found: list[Candidate], goal: float) -> bool:
+    """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched."""
+    return any(_at_noise(candidate, goal, candidate.short) for candidate in found)
+
+
+def _at_noise(candidate: Candidate, goal: float, trusted: bool) -> bool:
+    """Whether nothing is left to find: exact, or at the goal, but not so far below it that the goal is no noise."""
+    return candidate.error <= EXACT or (trusted and BELOW * goal <= candidate.error <= goal)
+
+
+def price_of(rows: int) -> float:
+    """How much the logarithm of the error must fall for every node, in a table of so many rows: about 2 nats in all."""
+    return min(DEAREST, NATS_PER_NODE / max(rows, 1))
+
+
+def ranked(found: list[Candidate], price: float, keep: int = 24) -> list[Candidate]:
+    """Finite candidates, the best by error and length first."""
+    good = [candidate for candidate in found if np.isfinite(candidate.error)]
+    return sorted(good, key=lambda candidate: candidate.cost(price))[:keep]
+
+
+def thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:
+    """At most so many of the rows, evenly taken."""
+    return rows if len(rows) <= count else rows.take(np.linspace(0, len(rows) - 1, count).round().astype(int))
