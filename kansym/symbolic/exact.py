@@ -19,7 +19,7 @@ from kansym.symbolic.canonical import canonical, factors_of
 from kansym.symbolic.constants import Fit, Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact, is_name
-from kansym.symbolic.reading import is_loose_before_root
+from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
@@ -180,15 +180,17 @@ def _known(fit: Fit, rows: Rows, floor: float) -> Fit:
     return fit
 
 
-def _burden(fit: Fit) -> tuple[int, int, bool]:
-    """Free numbers, nodes, and whether a free number stands before a square root that could hold it."""
+def _burden(fit: Fit) -> tuple[int, int, int, bool]:
+    """Numbers that are not plain, differences that should be 1 - ratio, nodes, and whether one stands before a root."""
     nodes = list(fit.expression.walk())
-    return len(fit.expression.free_constants), fit.expression.complexity, any(map(is_loose_before_root, nodes))
+    numbers = sum(isinstance(node, Constant) and not is_plain(node) for node in nodes)
+    loose = any(map(is_loose_before_root, nodes))
+    return numbers, sum(map(is_bare_difference, nodes)), fit.expression.complexity, loose
 
 
 def _numbers_and_power(node: Expression, which: int) -> tuple[list[Constant], Expression] | None:
-    """The plain numbers of a product and one of its sums or powers of sums, or None; a sum alone is its only factor."""
-    if not isinstance(node, Product | Power):
+    """The plain numbers of a product and one of its sums or powers of sums, or None."""
+    if not isinstance(node, Product):
         return None
     numbers = [f for f in factors_of(node) if isinstance(f, Constant) and not is_name(f.label)]
     powers = [f for f in factors_of(node) if _is_power_of_sum(f)]

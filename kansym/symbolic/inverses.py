@@ -13,6 +13,7 @@ from kansym.symbolic.expression import (
     Expression,
     Product,
     add,
+    call,
     multiply,
     raise_to,
 )
@@ -58,8 +59,10 @@ _MINUS_INVERSE = {
 
 
 def opened(node: Call) -> Iterator[Expression]:
-    """A function of an inverse function as algebra: exp(-asinh(u)) is sqrt(u**2 + 1) - u."""
+    """A function of an inverse function as algebra: exp(-asinh(u)) is sqrt(u**2 + 1) - u; sinc(u) is sin(u)/u."""
     inner = node.argument
+    if node.name == "sinc":
+        yield call("sin", inner) / inner
     if isinstance(inner, Call) and (node.name, inner.name) in _INVERSE:
         yield _INVERSE[node.name, inner.name](inner.argument)
     if node.name == "exp" and isinstance(inner, Product) and len(inner.factors) == 2:

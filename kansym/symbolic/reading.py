@@ -25,6 +25,7 @@ from kansym.symbolic.notation import exact_value
 from kansym.symbolic.ordering import factor_key, skeleton, term_key, values
 
 HALF = Fraction(1, 2)
+LARGEST_PLAIN = 1000
 DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is worth avoiding
 STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
@@ -46,7 +47,7 @@ def key(expression: Expression) -> tuple:
 def _measure(expression: Expression) -> tuple:
     nodes = list(expression.walk())
     length = written_length(expression)
-    length += DIFFERENCE * sum(map(_is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
+    length += DIFFERENCE * sum(map(is_bare_difference, nodes)) + STACKED * sum(map(_is_stacked, nodes))
     length += BOTH_SIDES * _count_both_sides(expression)
     length += LOOSE * sum(map(is_loose_before_root, nodes))
     length += UNDONE * sum(_is_undone(node) or _is_power_of_exp(node) for node in nodes)
@@ -128,16 +129,26 @@ def _exact_lengths(number: Exact, above: list[int], below: list[int]) -> None:
         above.append(2)
 
 
-def _is_bare_difference(node: Expression) -> bool:
-    """Whether the node is a root of a sum with a negative term and without a plain positive number."""
-    if not (isinstance(node, Power) and node.exponent.denominator % 2 == 0):
+def is_bare_difference(node: Expression) -> bool:
+    """Whether the node is a root of, or one over, a difference from a free number that is not written 1 - ratio."""
+    if not (isinstance(node, Power) and (node.exponent.denominator % 2 == 0 or node.exponent < 0)):
         return False
     sums = [base_and_exponent(factor)[0] for factor in factors_of(node.base)]
-    return any(isinstance(base, Sum) and len(base.terms) == 2 and _is_difference(base) for base in sums)
+    root = node.exponent.denominator % 2 == 0
+    return any(isinstance(base, Sum) and len(base.terms) == 2 and _is_difference(base, root) for base in sums)
 
 
-def _is_difference(node: Sum) -> bool:
-    return not _has_number(node) and any(is_negative(term) for term in node.terms)
+def _is_difference(node: Sum, root: bool) -> bool:
+    numbers = [term for term in node.terms if isinstance(term, Constant)]
+    if any(not is_plain(number) for number in numbers):
+        return len({is_negative(term) for term in node.terms}) == 2
+    return root and not any(number.value > 0 for number in numbers) and any(map(is_negative, node.terms))
+
+
+def is_plain(number: Constant) -> bool:
+    """Whether a number is exact and short: the speed of light in m/s is a whole number too."""
+    known = exact_value(number)
+    return known is not None and max(abs(known.ratio.numerator), known.ratio.denominator) <= LARGEST_PLAIN
 
 
 def is_loose_before_root(node: Expression) -> bool:

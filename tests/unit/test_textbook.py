@@ -35,6 +35,7 @@ CASES = {
     "(a**2 - 1)/(-a*cos(b) - 1)": "(1 - a**2)/(a*cos(b) + 1)",
     "b*exp(-asinh(a/b))": "sqrt(a**2 + b**2) - a",
     "log(a) - log(b)": "log(a/b)",
+    "a*sinc(a)": "sin(a)",
     "sqrt(exp(-(a/b)**2))/a": "exp(-(a/b)**2/2)/a",
     "-2*a*log(b/c)": "2*a*log(c/b)",
     "d - a*log(b*c/e)": "a*log(e/(b*c)) + d",
