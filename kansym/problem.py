@@ -29,6 +29,8 @@ from kansym.symbolic.text import to_text
 
 Array = np.ndarray
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
+FAINT = 0.1  # of the middling value: noise that hides nothing of it
+VIEW_SHARE = 0.6  # of the time left, for the first of two ways to weigh the rows
 SURE = 3.0  # standard deviations by which the error of a right formula on the judging rows may be larger
 SLACK = 1.03  # of the noise: what a right formula may have by chance
 LOUD, NEVER = 0.05, 0.5  # noise under which wrong formulas come as near as right ones: then nothing stops the search
@@ -80,7 +82,7 @@ class Problem:
     def exact(self, found: list[tuple[Expression, str]]) -> bool:
         """Whether one of the candidates leaves nothing of the rows."""
         rows = self.fitted
-        allowed = (EXACT * float(np.std(rows.target * rows.roots))) ** 2
+        allowed = (EXACT * rows.spread) ** 2
         return any(mean_square(expression, rows) <= allowed for expression, _ in found)
 
     def reduced(self, reduction: Reduction | None) -> Problem | None:
@@ -131,17 +133,25 @@ class Problem:
         return (NEVER if self.noise >= LOUD or uneven else SLACK) * self.noise
 
     def views(self) -> Iterator[Rows]:
-        """The rows to search on: with the given weights, and with relative errors if the target spans decades."""
-        yield self.train
+        """The rows to search on: with the given weights, and with relative errors if the target spans decades.
+
+        Where the noise hides nothing of a typical value, relative errors come first: then every row says as much.
+        """
         y = self.train.target
-        if self.train.weights is None and np.all(y > 0) and y.max() > WIDE * y.min():
-            yield Rows(self.train.inputs, y, relative_weights(y))
+        if self.train.weights is not None or not np.all(y > 0) or y.max() <= WIDE * y.min():
+            yield self.train
+            return
+        relative = Rows(self.train.inputs, y, relative_weights(y))
+        clean = self.noise * np.std(y) < FAINT * np.median(y)
+        yield from (relative, self.train) if clean else (self.train, relative)
 
     def searched_views(self, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on every view of the rows, until one leaves nothing to find."""
         found: list[Candidate] = []
-        for view in self.views():
-            found += self.searched(view, budget, listen)
+        views = list(self.views())
+        for place, view in enumerate(views):
+            last = place == len(views) - 1
+            found += self.searched(view, budget if last else budget.part(VIEW_SHARE * budget.remaining), listen)
             if self.exact([(candidate.expression, candidate.origin) for candidate in found]):
                 break
         return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy.interpolate import BSpline
 
-from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.curves import match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply
 from kansym.symbolic.links import Link, usable, weights_under
@@ -62,7 +62,7 @@ def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit
     edges = np.cumsum([0] + [block.shape[1] for block in blocks])
     curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
     residual = (sum(curves) - target) * roots
-    if np.std(residual) > limit * np.std(target * roots):
+    if np.std(residual) > limit * spread(target, roots):
         return None
     return curves
 

@@ -8,7 +8,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.dictionary import everyday_features
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
@@ -124,7 +124,7 @@ def _least_squares(columns: Array, target: Array, roots: Array) -> tuple[Array, 
     """The solution, and its RMS residual over the target's spread."""
     solution = np.linalg.lstsq(columns * roots[:, None], target * roots, rcond=1e-14)[0]
     residual = (columns @ solution - target) * roots
-    return solution, float(np.std(residual) / max(np.std(target * roots), 1e-300))
+    return solution, float(np.std(residual) / max(spread(target, roots), 1e-300))
 
 
 def _trimmed(

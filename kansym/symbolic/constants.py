@@ -31,6 +31,11 @@ class Rows:
         """Square roots of the weights."""
         return 1.0 if self.weights is None else np.sqrt(self.weights)
 
+    @property
+    def spread(self) -> float:
+        """The weighted standard deviation of the target."""
+        return spread(self.target, self.roots)
+
     def take(self, rows: Array) -> Rows:
         """Some of the rows."""
         return Rows(self.inputs[rows], self.target[rows], None if self.weights is None else self.weights[rows])
@@ -47,6 +52,16 @@ class Fit:
     mean_square: float
     standard_errors: Array
     condition: float = 1.0
+
+
+def spread(target: Array, roots: Array | float) -> float:
+    """The weighted standard deviation of a target (N,) by roots of weights (N,): how a target varies beside its errors.
+
+    With errors in proportion to the target, target * roots is the same in every row, but the target is not.
+    """
+    weights = np.broadcast_to(np.square(roots), target.shape)
+    gap = target - np.average(target, weights=weights)
+    return float(np.sqrt(np.mean((gap * roots) ** 2)))
 
 
 def mean_square(expression: Expression, rows: Rows) -> float:

@@ -382,13 +382,13 @@ def _weighted(table: Table, parts: list[tuple[Array, Array, Array]]) -> Table | 
     mean = float(np.sqrt(np.mean(roots**2)))
     even = bool(np.ptp(roots) <= 1e-9 * mean)
     held = Rows(held_inputs, held_target, None if even else (held_roots / mean) ** 2)
-    spread = float(np.std(held.target * held.roots))
-    noise = table.goal * float(np.std(table.held.target * table.held.roots))
-    if not spread > 0 or not np.isfinite(spread):
+    size = held.spread
+    noise = table.goal * table.held.spread
+    if not size > 0 or not np.isfinite(size):
         return replace(table, fit=Rows(inputs, target, None if even else (roots / mean) ** 2), held=held, goal=EXACT)
     if table.goal <= EXACT:
         inputs, target, roots = inputs[:EXACT_ROWS], target[:EXACT_ROWS], roots[:EXACT_ROWS]
-    goal = EXACT if table.goal <= EXACT else noise / mean / spread
+    goal = EXACT if table.goal <= EXACT else noise / mean / size
     return replace(table, fit=Rows(inputs, target, None if even else (roots / mean) ** 2), held=held, goal=goal)
 
 

@@ -28,7 +28,7 @@ Array = np.ndarray
 LIFTED = 10
 ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
 PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
-TRIAL_SHARE = 0.15  # of the time left, for reductions by trial
+TRIAL_SHARE = 0.35  # of the time left, for reductions by trial
 FEWEST = 40  # rows from which symmetries are looked for
 Lift = Callable[[Expression], Expression]
 

@@ -33,6 +33,7 @@ UNITS_MARGIN = 0.5
 MANY_TRIES_NATS = 6.0  # by which the best of some hundred formulas beats a constant on noise alone
 MUCH_NEARER = 0.3  # typical error over that of the constant
 GAIN_ERRORS = 1.8
+WRITTEN = 3  # of the best candidates that are too long, which are written shorter before they are given up
 KEPT = 10
 TIDIED = 8
 PHASED = 4
@@ -150,6 +151,8 @@ def front_of(
         if budget is not None and budget.expired and fits:
             break
         fit = tidy(expression, rows, budget, names.known) if rank < TIDIED else polish(expression, rows, 30)
+        if rank < WRITTEN and fit.expression.complexity > most:
+            fit = _factored(fit, rows)
         if np.isfinite(fit.mean_square) and (leave is None or leave(fit.expression)):
             fits.setdefault(_shape(fit.expression), (fit, origin))
     if leave is not None or not fits:  # no effect at all breaks no statement
@@ -158,6 +161,12 @@ def front_of(
     formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
     return choose(formulas, rows, names.margin)
+
+
+def _factored(fit: Fit, rows: Rows) -> Fit:
+    """The fit as a textbook would write it: a sum of products with factors in common may be half as long."""
+    form = textbook(fit.expression, rows.inputs)
+    return polish(form, rows, 30) if form.complexity < fit.expression.complexity else fit
 
 
 def _preselected(
@@ -244,7 +253,7 @@ def reaches_noise(expression: Expression, rows: Rows) -> bool:
     predicted = expression.evaluate(rows.inputs)
     error = predicted - rows.target
     residual = error * rows.roots
-    spread = float(np.std(rows.target * rows.roots))
+    spread = rows.spread
     if float(np.sqrt(np.mean(residual**2))) <= CLEAN * spread or float(np.max(np.abs(error))) <= _rounding(rows.target):
         return True
     if not np.all(np.isfinite(residual)):

@@ -46,7 +46,7 @@ MOST_SIGNED, MOST_PATTERNS = 8, 8
 TRAINED_FIRST, DRAWN_FIRST = 2, 2  # networks of powers that the first primitive joins: best ones, and fresh ones
 EXTENDED, LENGTHENED = 2, 24  # trained sums that get one more term, and the ways that are tried
 BEAM, PROMISING, DEEPEST = 6, 16, 4
-SCOUT_ROWS, SCOUT_STEPS, RACERS, JOINING_STEPS = 72, 5, 96, 16
+SCOUT_ROWS, SCOUT_STEPS, RACERS, JOINING_STEPS = 72, 12, 96, 16
 WORTH_JOINING = 0.75  # a primitive must bring the misfit below this share
 
 

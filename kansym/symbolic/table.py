@@ -65,8 +65,7 @@ class Table:
         """RMS error on the held-out rows over their spread; infinite where the formula is not finite."""
         with np.errstate(all="ignore"):
             residual = expression.evaluate(self.held.inputs) - self.held.target
-            roots = self.held.roots
-            value = float(np.sqrt(np.mean((residual * roots) ** 2)) / max(np.std(self.held.target * roots), 1e-300))
+            value = float(np.sqrt(np.mean((residual * self.held.roots) ** 2)) / max(self.held.spread, 1e-300))
         return value if np.isfinite(value) else np.inf
 
 

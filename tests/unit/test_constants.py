@@ -152,3 +152,11 @@ def test_the_mean_square_neither_overflows_nor_underflows(target: list[float], p
     expected = np.mean((np.array(target)) ** 2)
     found = mean_square(whole(0), rows)
     assert found == pytest.approx(expected * 10.0 ** (2 * power), rel=1e-9, abs=1e-300)
+
+
+def test_the_spread_is_that_of_the_target_also_with_errors_in_proportion_to_it() -> None:
+    y = np.array([1.0, 10.0, 100.0])
+    assert Rows(y[:, None], y).spread == pytest.approx(np.std(y))
+    weights = 1.0 / y**2
+    mean = np.sum(weights * y) / np.sum(weights)
+    assert Rows(y[:, None], y, weights).spread == pytest.approx(np.sqrt(np.mean(weights * (y - mean) ** 2)))

@@ -147,8 +147,7 @@ class SmoothModel:
 
     def descend(self, state: State, steps: int = STEPS) -> tuple[State, float]:
         """Levenberg-Marquardt from a state; the state reached and its RMS error over the target's spread."""
-        roots = self.rows.roots
-        size = max(float(np.std(self.rows.target * roots)), 1e-300) * np.sqrt(len(self.rows))
+        size = max(self.rows.spread, 1e-300) * np.sqrt(len(self.rows))
         flat, damping = state.flat, 1e-3
         residual, columns = self.jacobian(state)
         loss = _loss(residual / size)

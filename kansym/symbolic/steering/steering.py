@@ -104,7 +104,7 @@ class Steering:
         if not self.statements or not found:
             return None
         best = min((item[0] for item in found), key=lambda formula: mean_square(formula, rows))
-        spread = max(float(np.std(rows.target * rows.roots)), 1e-300)
+        spread = max(rows.spread, 1e-300)
         errors = [np.sqrt(mean_square(formula, rows)) / spread for formula in (best, chosen)]
         points = Points.of(rows.inputs, seed)
         broken = [each.text for each in self.statements if each.broken_by(best, points) > LOOSE]

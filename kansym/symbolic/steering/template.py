@@ -74,7 +74,7 @@ class _Found:
     @property
     def exact(self) -> bool:
         """Whether the best one leaves nothing."""
-        return self.least <= (EXACT * float(np.std(self.rows.target * self.rows.roots))) ** 2
+        return self.least <= (EXACT * self.rows.spread) ** 2
 
     @property
     def parts(self) -> tuple[Expression, ...] | None:
