@@ -283,10 +283,11 @@ class _Rules:
     # sums
 
     def _merged(self, node: Sum) -> Iterator[Expression]:
-        """The sum with two of its logarithms as one, or three of its terms as a square."""
+        """The sum with two of its logarithms as one, three of its terms as a square, or sin**2 as 1 - cos**2."""
         merged = _logarithms(node)
         if merged is not None:
             yield merged
+        yield from _in_one_wave(node)
         terms = [self.parts(term) for term in node.terms]
         known = [term for term in terms if term is not None]
         if 3 <= len(known) <= MOST_TERMS and len(known) == len(terms):
@@ -336,6 +337,15 @@ class _Rules:
                 known = even is not None and all((own * exponent).denominator == 1 for own in divisor.powers.values())
                 return even.raised(exponent) if even is not None and known else None
         return divisor.raised(exponent)
+
+
+def _in_one_wave(node: Sum) -> Iterator[Expression]:
+    """The sum with sin(u)**2 as 1 - cos(u)**2 where cos(u) is in it too."""
+    for wave in dict.fromkeys(part for part in node.walk() if isinstance(part, Call) and part.name == "cos"):
+        square = raise_to(call("sin", wave.argument), Fraction(2))
+        if any(part == square for part in node.walk()):
+            other = add(ONE, multiply(MINUS, raise_to(wave, Fraction(2))))
+            yield canonical(node.map(lambda part, square=square, other=other: other if part == square else part))
 
 
 def _logarithms(node: Sum) -> Expression | None:
