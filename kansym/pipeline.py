@@ -181,24 +181,12 @@ def finish(
             problem = replace(problem, dropped=(*problem.dropped, doubt))
             clock.listen(Note(doubt))
         clock.listen(Progress("select", 1.0, None, None, str(front.best)))
-    dataset = problem.dataset
-    if dataset.rows < SMALL:
-        clock.listen(Note(f"{dataset.rows} rows are too few for a test part: errors are leave-one-out"))
-    table = Table(
-        os.path.basename(dataset.source),
-        dataset.digest,
-        dataset.rows,
-        dataset.input_names,
-        dataset.target_names[0],
-        dataset.input_units,
-        dataset.target_units[0],
-        (*dataset.notes, *problem.dropped),
-        tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
-    )
+    if problem.dataset.rows < SMALL:
+        clock.listen(Note(f"{problem.dataset.rows} rows are too few for a test part: errors are leave-one-out"))
     stop = "interrupted" if budget.interrupted else "time limit" if budget.hit else "finished"
     return Result(
         config,
-        table,
+        _described(problem),
         front,
         network and network.graph_before,
         _pictured(network, front, problem),
@@ -210,6 +198,22 @@ def finish(
         stop,
         problem.noise,
         clock.seconds,
+    )
+
+
+def _described(problem: Problem) -> Table:
+    """What the result says of the table."""
+    dataset = problem.dataset
+    return Table(
+        os.path.basename(dataset.source),
+        dataset.digest,
+        dataset.rows,
+        dataset.input_names,
+        dataset.target_names[0],
+        dataset.input_units,
+        dataset.target_units[0],
+        (*dataset.notes, *problem.dropped),
+        tuple((float(c.min()), float(c.max())) for c in dataset.inputs.T),
     )
 
 

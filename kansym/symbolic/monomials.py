@@ -23,7 +23,7 @@ from kansym.symbolic.expression import (
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.notation import exact_value
 from kansym.symbolic.ordering import skeleton, values
-from kansym.symbolic.reading import best_of, factor_order, is_column, is_negative, term_order
+from kansym.symbolic.reading import base_and_exponent, best_of, factor_order, is_column, is_negative, term_order
 
 Powers = dict[Expression, Fraction]
 HALF = Fraction(1, 2)
@@ -162,8 +162,7 @@ def _is_log_ratio(node: Expression) -> bool:
     """Whether the node is log(a/b), which is -log(b/a)."""
     if not (isinstance(node, Call) and node.name == "log"):
         return False
-    signs = {factor.exponent < 0 if isinstance(factor, Power) else False for factor in factors_of(node.argument)}
-    return len(signs) == 2
+    return len({base_and_exponent(factor)[1] < 0 for factor in factors_of(node.argument)}) == 2
 
 
 def negated(node: Expression) -> Expression:
@@ -178,7 +177,7 @@ def negated(node: Expression) -> Expression:
 
 
 def _inverse(factor: Expression) -> Expression:
-    base, exponent = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, Fraction(1))
+    base, exponent = base_and_exponent(factor)
     return raise_to(base, -exponent)
 
 

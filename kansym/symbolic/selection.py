@@ -205,7 +205,8 @@ def choose(formulas: list[Formula], rows: Rows, margin: float = RIVAL_NATS) -> P
     """The strictly falling front of formulas sorted by complexity, the chosen one, and its rivals.
 
     The chosen formula is the simplest whose description is within `margin` nats of the shortest; a constant, unless
-    another formula is clearly better, see `_believable`.
+    another formula is clearly better, see `_believable`. Errors below rounding are all the same: what is longer and
+    better by them alone is not on the front.
     """
     shortest = min(formula.description_length for formula in formulas)
     best = next(formula for formula in formulas if formula.description_length <= shortest + margin)
@@ -215,9 +216,9 @@ def choose(formulas: list[Formula], rows: Rows, margin: float = RIVAL_NATS) -> P
         options = [formula for formula in formulas if formula.description_length <= shortest + margin]
         best = next((formula for formula in options if _believable(formula, constant, rows)), constant)
     front: list[Formula] = []
-    lowest = math.inf
+    lowest, floor = math.inf, RELATIVE_FLOOR * float(np.sqrt(np.mean(rows.target**2)))
     for formula in formulas:
-        error = selection_error(formula)
+        error = max(selection_error(formula), floor)
         if error < lowest * 0.999 or formula.description_length <= shortest + RIVAL_NATS:
             front.append(formula)
             lowest = min(lowest, error)

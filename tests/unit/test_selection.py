@@ -1,5 +1,6 @@
 """Choosing among formulas: the front falls, rivals are named, errors are honest, and outliers are real ones."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,9 @@ from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.selection import (
     Names,
     Parts,
+    choose,
     description_length,
+    formula_of,
     front_of,
     leave_one_out,
     outlying_row,
@@ -81,6 +84,18 @@ def test_formulas_that_the_data_cannot_tell_apart_are_rivals() -> None:
     assert found.chosen not in found.rivals
     for rival in found.rivals:
         assert found.formulas[rival].description_length <= found.best.description_length + 6
+
+
+def test_a_formula_that_is_better_by_rounding_alone_is_not_on_the_front() -> None:
+    rows = noisy(120, noise=0.0)
+    longer = add(PARABOLA, multiply(Constant(1.0), call("sin", multiply(Constant(1.0), X))))
+    shorter, fuller = (formula_of(polish(form, rows), "test", parts_of(rows), NAMES) for form in (PARABOLA, longer))
+    tiny, larger = (
+        replace(shorter, errors={"validation": replace(shorter.errors["validation"], rmse=error)})
+        for error in (3e-16, 4e-16)
+    )
+    better = replace(fuller, errors=tiny.errors, description_length=shorter.description_length + 40)
+    assert choose([larger, better], rows).formulas == (larger,)
 
 
 def test_a_single_candidate_is_a_front() -> None:
