@@ -1,11 +1,14 @@
-r"""The result as LaTeX: the formula, the Pareto front as a booktabs table, a whole article that pdflatex compiles."""
+"""The result as LaTeX: the formula on one line or several, the front as a booktabs table, an article for pdflatex."""
 
 from __future__ import annotations
 
+import re
+
 from kansym.result import Result
 from kansym.symbolic.formula import FittedConstant, Formula
-from kansym.symbolic.latex import LAST_LATIN, latex_name, latex_number
+from kansym.symbolic.latex import LAST_LATIN, latex_name, latex_number, latex_terms
 
+LINE = 70  # printed characters of a formula on one line of a page
 _TEXT = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -42,6 +45,33 @@ def latex(result: Result) -> str:
     return equation(result.formula) + "\n"
 
 
+def latex_inline(result: Result) -> str:
+    """The chosen formula between dollar signs, for use within a paragraph."""
+    return f"${equation(result.formula)}$\n"
+
+
+def latex_display(result: Result) -> str:
+    r"""The chosen formula between \[ and \], on a line of its own."""
+    return f"\\[\n{equation(result.formula)}\n\\]\n"
+
+
+def latex_aligned(result: Result) -> str:
+    """The chosen formula as an `align*` (amsmath), a sum that is long for one line broken between its terms."""
+    formula = result.formula
+    lines = [""]
+    for term in latex_terms(formula.expression, formula.input_names):
+        if lines[-1] and _printed(lines[-1]) + _printed(term) > LINE:
+            lines.append(r"\quad ")
+        lines[-1] += term + " "
+    body = " \\\\\n".join(f"& {line.strip()}" for line in lines).removeprefix("& ")
+    return f"\\begin{{align*}}\n{latex_name(formula.target_name)} ={{}} & {body}\n\\end{{align*}}\n"
+
+
+def _printed(text: str) -> int:
+    """About how many characters wide a piece of LaTeX is in print: commands count as one letter."""
+    return len(re.sub(r"\\(?:left|right|mathrm|text|frac|,|:)|[{}^_\s]", "", re.sub(r"\\[A-Za-z]+", "x", text)))
+
+
 def latex_table(result: Result) -> str:
     """The Pareto front as a `tabular` in the style of booktabs; a triangle marks the chosen formula (needs amssymb)."""
     head = [r"\begin{tabular}{@{}crr>{\raggedright\arraybackslash}p{0.55\linewidth}@{}}", r"\toprule"]
@@ -52,10 +82,10 @@ def latex_table(result: Result) -> str:
 
 def _row(formula: Formula, chosen: bool) -> str:
     mark = r"$\blacktriangleright$" if chosen else ""
-    return rf"{mark} & {formula.complexity} & {_error(formula)} & ${formula.latex(4)}$ \\"
+    return rf"{mark} & {formula.complexity} & {front_error(formula)} & ${formula.latex(4)}$ \\"
 
 
-def _error(formula: Formula) -> str:
+def front_error(formula: Formula) -> str:
     """NRMSE on the rows held out for choosing, or on what there is."""
     for part in ("validation", "leave-one-out", "test", "train"):
         if part in formula.errors and formula.errors[part].rows:

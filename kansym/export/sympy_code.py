@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-from kansym.export.code_writer import Language, code
+from kansym.export.code_writer import Language, Powers, code
 from kansym.export.safe_names import quoted_line, safe_names
 from kansym.result import Result
 from kansym.symbolic.formula import Formula
-from kansym.symbolic.labels import Exact
 
 _SAME = ("exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
          "sinc", "sign", "erf")  # fmt: skip
@@ -25,27 +22,30 @@ _PATTERNS = {
 }
 
 
-def _exact(number: Exact) -> str:
-    ratio = number.ratio
-    whole = ratio.denominator == 1
-    text = f"sympy.Integer({ratio})" if whole else f"sympy.Rational({ratio.numerator}, {ratio.denominator})"
-    for name, power in (("sympy.pi", number.pi), ("sympy.E", number.e)):
-        text += "" if not power else f"*{name}" if power == 1 else f"*{name}**{power}"
-    return text + (f"*sympy.sqrt({number.root})" if number.root != 1 else "")
-
-
-def _power(base: str, exponent: Fraction) -> str:
-    if exponent.denominator == 1:
-        return f"({base}**{exponent})" if exponent > 0 else f"({base}**({exponent}))"
-    return f"({base}**sympy.Rational({exponent.numerator}, {exponent.denominator}))"
-
-
-SYMPY = Language(free=lambda value: f"sympy.Float({value!r})", exact=_exact, power=_power, calls=_PATTERNS)
+SYMPY = Language(
+    number=lambda value: f"sympy.Float({value!r})",
+    pi="sympy.pi",
+    e="sympy.E",
+    powers=Powers("{b}**{n}", "sympy.sqrt({x})", "{b}**sympy.Rational({n}, {d})", "{b}**({p})"),
+    calls=_PATTERNS,
+    whole=lambda value: f"sympy.Integer({value})",
+)
 
 
 def sympy_code(result: Result) -> str:
     """A module that defines one symbol for every column and the sympy expression `formula`."""
     return sympy_module(result.formula)
+
+
+def srepr(result: Result) -> str:
+    """The formula as one expression of sympy's constructors, as `sympy.srepr` writes it."""
+    import sympy
+
+    return "".join(_readable(character) for character in sympy.srepr(result.formula.sympy())) + "\n"
+
+
+def _readable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 def sympy_module(formula: Formula) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable
-from kansym.symbolic.notation import Quotient, as_real_power, plain
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Sum, Variable
+from kansym.symbolic.notation import Quotient, as_real_power, ordered_terms, plain
 from kansym.symbolic.primitives import CALLS
 from kansym.symbolic.writer import ATOM, POWER, PRODUCT, SUM, Writer
 
@@ -56,6 +56,17 @@ def to_latex(expression: Expression, names: Sequence[str], digits: int | None = 
     digits: significant digits of the free constants; None writes all of them.
     """
     return _Writer(names, digits).write(plain(expression))
+
+
+def latex_terms(expression: Expression, names: Sequence[str], digits: int | None = 6) -> list[str]:
+    """The terms of a sum as LaTeX, each but the first with its sign; a single one for any other formula."""
+    writer, node = _Writer(names, digits), plain(expression)
+    if not isinstance(node, Sum):
+        return [writer.write(node)]
+    first, *others = (
+        writer.write(term, PRODUCT if isinstance(term, Sum) else SUM) for term in ordered_terms(node.terms)
+    )
+    return [first, *(f"- {text[1:]}" if text.startswith("-") else f"+ {text}" for text in others)]
 
 
 def latex_name(name: str) -> str:

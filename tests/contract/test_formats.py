@@ -177,6 +177,49 @@ def test_the_latex_table_marks_the_chosen_formula() -> None:
     assert len(marked) == 1 and "x^{2}" in marked[0]
 
 
+def test_a_long_sum_is_broken_between_its_terms() -> None:
+    long = " + ".join(f"{place}.5*x**{place}*exp(-{place}*y)" for place in range(2, 22))
+    lines = export(result_of(parse(long, PLAIN_NAMES)), "latex-aligned").splitlines()
+    assert (lines[0], lines[-1]) == (r"\begin{align*}", r"\end{align*}") and len(lines) > 4
+    assert all(line.endswith(r" \\") for line in lines[1:-2]) and all(line.startswith("& ") for line in lines[2:-1])
+    short = export(result_of(parse("2.5*x**2", PLAIN_NAMES)), "latex-aligned")
+    assert short.splitlines()[1] == r"\mathrm{P\ [W]} ={} & 2.5 \, x^{2}"
+
+
+@pytest.mark.parametrize(("name", "ends"), [("latex-inline", ("$", "$")), ("latex-display", ("\\[", "\\]"))])
+def test_mathematics_stands_between_its_signs(name: str, ends: tuple[str, str]) -> None:
+    result = result_of(parse("2.5*x**2", PLAIN_NAMES))
+    written = export(result, name).strip()
+    assert written.startswith(ends[0]) and written.endswith(ends[1]) and export(result, "latex").strip() in written
+
+
+@every_table
+def test_markdown_is_one_table_whatever_the_columns_are_called(names: tuple[str, ...]) -> None:
+    written = export(result_of(parse("x*y + Abs(z)", PLAIN_NAMES), names, target=names[0]), "markdown")
+    table = [line for line in written.splitlines() if line.startswith("|")]
+    assert len(table) == 4 and all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in table)
+    assert sum("chosen" in line for line in table) == 1 and "<" not in written.splitlines()[0]
+
+
+@every_table
+@every_formula
+def test_mathml_is_one_well_formed_element(names: tuple[str, ...], text: str) -> None:
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(export(result_of(parse(text, PLAIN_NAMES), names), "mathml"))
+    assert root.tag.endswith("math")
+
+
+@every_formula
+def test_srepr_is_the_sympy_expression(text: str) -> None:
+    import sympy
+
+    result = result_of(parse(text, PLAIN_NAMES))
+    module = {name: getattr(sympy, name) for name in dir(sympy)}
+    exec(compile("formula = " + export(result, "srepr"), "exported", "exec"), module)  # noqa: S102
+    assert module["formula"] == result.formula.sympy()
+
+
 def test_text_in_latex_is_escaped() -> None:
     assert latex_text("50% of $x_1 & \\input{y}") == r"50\% of \$x\_1 \& \textbackslash{}input\{y\}"
 

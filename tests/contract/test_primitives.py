@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from kansym.errors import ConfigError, FormulaError
-from kansym.export.code_writer import code
-from kansym.export.python_form import PYTHON
+from kansym.export.languages.python import PYTHON
 from kansym.symbolic.expression import Call, Expression, Variable, raise_to
+from kansym.symbolic.formula import Formula
 from kansym.symbolic.latex import to_latex
 from kansym.symbolic.parser import parse
 from kansym.symbolic.primitives import CALLS, PRIMITIVES, Primitive, library, power, register
@@ -167,7 +167,7 @@ def test_a_primitive_without_other_forms_still_reads_and_writes_as_a_name() -> N
         with pytest.raises(FormulaError, match="'bare' has no torch form"):
             to_torch(formula)(torch.zeros(1, 1))
         with pytest.raises(FormulaError, match="'bare': export as latex or json"):
-            code(formula, ["t"], PYTHON)
+            PYTHON.write(Formula(formula, ("t",), "y"))
     finally:
         del CALLS["bare"]
 

@@ -16,7 +16,7 @@ from kansym_cli import options
     "language",
     required=True,
     metavar="FORMAT",
-    help="latex, latex-table, latex-document, python, json, sympy, ... (a wrong name lists all).",
+    help="latex, markdown, python, numpy, torch, c, fortran, javascript, excel, json, ... (a wrong name lists all).",
 )
 @options.OUTPUT
 def command(run: Path, language: str, output: Path | None) -> None:
