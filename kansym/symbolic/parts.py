@@ -161,7 +161,9 @@ def _in_two(task: _Task, split: Split, link: Link, budget: Budget | Part) -> lis
         return []
     sides = [(split.first, pieces.first_points, pieces.first), (split.second, pieces.second_points, pieces.second)]
     sides.sort(key=lambda side: len(side[0]))
-    known = [_bare_in(piece, sides[0][0], split) for piece in _solved_piece(task, *sides[0][1:], _floor(split), budget)]
+    known = [
+        _bare_in(piece, sides[0][0], split) for piece in _solved_piece(task, *sides[0][1:], _floor(task, split), budget)
+    ]
     found: list[Candidate] = []
     if not known:
         return found
@@ -172,7 +174,7 @@ def _in_two(task: _Task, split: Split, link: Link, budget: Budget | Part) -> lis
             found += _joined(task, split, link, [joined], other)
         if task.finished(found):
             return found
-    for other in _solved_piece(task, *sides[1][1:], _floor(split), budget):
+    for other in _solved_piece(task, *sides[1][1:], _floor(task, split), budget):
         rest = _bare_in(other, sides[1][0], split)
         found += _joined(task, split, link, [_anchored(task, split, link, [piece, rest]) for piece in known], other)
         if task.finished(found):
@@ -205,16 +207,16 @@ def _affine(task: _Task, split: Split, link: Link, budget: Budget | Part) -> lis
     if pieces is None:
         return []
     found: list[Candidate] = []
-    for second in _solved_piece(task, pieces.second_points, pieces.second, _floor(split), budget):
+    for second in _solved_piece(task, pieces.second_points, pieces.second, _floor(task, split), budget):
         inner = _bare(_bare(second.expression, True), False)
         factors, shifts = _in_terms_of(inner, pieces)
         right = _in_columns(inner, split.second)
-        for factor in _solved_piece(task, pieces.first_points, factors, _floor(split), budget):
+        for factor in _solved_piece(task, pieces.first_points, factors, _floor(task, split), budget):
             if budget.expired:
                 return found
             left = _in_columns(factor.expression, split.first)
             trials = list(_same_factor(left, right, task.table.fit, link))
-            for shift in _solved_piece(task, pieces.first_points, shifts, _floor(split), budget):
+            for shift in _solved_piece(task, pieces.first_points, shifts, _floor(task, split), budget):
                 trials.append(add(_in_columns(shift.expression, split.first), multiply(left, right)))
             found += _joined(task, split, link, trials, factor)
             if task.finished(found):
@@ -309,9 +311,9 @@ def _still_smooth(task: _Task, inner: Table) -> bool:
     return smooth is not None and smooth.held_out <= max(COLLAPSE_SLACK * task.smooth.held_out, 1e-5)
 
 
-def _floor(split: Split) -> float:
-    """The error that values of a piece have, which are means over many crossed points."""
-    return PIECE_ACCURACY * split.error
+def _floor(task: _Task, split: Split) -> float:
+    """The error that values of a piece have: means over many crossed points, but of a surrogate that follows noise."""
+    return max(PIECE_ACCURACY * split.error, task.smooth.error if task.table.goal > EXACT else 0.0)
 
 
 def _solved_piece(

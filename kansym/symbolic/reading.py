@@ -44,6 +44,17 @@ def key(expression: Expression) -> tuple:
     return (*_measure(expression), *_ties(expression))
 
 
+def nestings(expression: Expression) -> int:
+    """How many functions stand around another one, as in exp(cos(x)) or sqrt(cos(x)): rare in laws of nature."""
+    return sum(_holds_a_call(node) for node in expression.walk())
+
+
+def _holds_a_call(node: Expression) -> bool:
+    if isinstance(node, Call):
+        return any(isinstance(inner, Call) for inner in node.argument.walk())
+    return isinstance(node, Power) and node.exponent.denominator > 1 and isinstance(node.base, Call)
+
+
 def _measure(expression: Expression) -> tuple:
     nodes = list(expression.walk())
     length = written_length(expression)

@@ -19,13 +19,14 @@ from kansym.symbolic.exact import Known, tidy
 from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
-from kansym.symbolic.reading import key
+from kansym.symbolic.reading import key, nestings
 from kansym.symbolic.simplify import simplify_in_child
 from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
 FREE_EXPONENT_NATS = 8.0
+NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 3.0  # odds of 20 to 1
 NAMED_NATS = 2.0  # to say which of the user's known constants
@@ -102,6 +103,7 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
     floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
     free = len(expression.free_constants)
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
+    exact += NESTED_NATS * nestings(expression)
     exact += FREE_EXPONENT_NATS * sum(_is_free_power(node) for node in expression.walk())
     data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact

@@ -8,14 +8,17 @@ import numpy as np
 
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Expression
+from kansym.symbolic.notation import as_fraction
+from kansym.symbolic.reading import nestings
 
 EXACT = 1e-9
 BELOW = 0.5  # of the goal: a formula that is better still shows that the noise was estimated too high
 NATS_PER_NODE = 2.0
 DEAREST = 0.12
 PLAIN = ("monomial", "linear")  # checks with so few constants that reaching the noise says enough
-SUMS, FEW_CONSTANTS = ("sum of powers", "sum of products"), 1
-MOST_CONSTANTS, SHORT = 2, 24
+SUMS = ("sum of powers", "sum of products")
+SHORT = 24
+NESTED_NODES = 2.5  # that a function of a function counts for besides its own
 SEARCH_ROWS = 400
 
 
@@ -29,18 +32,27 @@ class Candidate:
 
     @property
     def plain(self) -> bool:
-        """Whether it has so few constants that reaching the noise says enough."""
-        sums = self.origin.endswith(SUMS) and len(self.expression.free_constants) <= FEW_CONSTANTS
-        return sums or self.origin.endswith(PLAIN)
+        """Whether it is so simple that reaching the noise says enough."""
+        return self.origin.endswith(PLAIN) or (self.origin.endswith(SUMS) and self.rigid)
 
     @property
     def short(self) -> bool:
-        """Whether it has few constants and nodes."""
-        return len(self.expression.free_constants) <= MOST_CONSTANTS and self.expression.complexity <= SHORT
+        """Whether it has few nodes and no free constant but a factor."""
+        return self.rigid and self.expression.complexity <= SHORT
+
+    @property
+    def rigid(self) -> bool:
+        """Whether nothing was bent to the rows but the factor in front: a free term or rate imitates any law.
+
+        So do functions of functions, of which there are very many.
+        """
+        free = len(self.expression.free_constants) - len(as_fraction(self.expression).scale)
+        return free <= 0 and not nestings(self.expression)
 
     def cost(self, price: float) -> float:
         """Error and length in one number, the smaller the better; price: e-folds of the error that a node must earn."""
-        return float(np.log(self.error + 1e-12)) + price * self.expression.complexity
+        nodes = self.expression.complexity + NESTED_NODES * nestings(self.expression)
+        return float(np.log(self.error + 1e-12)) + price * nodes
 
 
 @dataclass(frozen=True)
