@@ -1,0 +1,86 @@
+"""The scikit-learn estimator keeps scikit-learn's own contract, and finds laws."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("polars")
+import pandas as pd
+import polars as pl
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kansym.errors import ConfigError
+from kansym.sklearn import KANRegressor, merged
+
+Array = np.ndarray
+# What is left are constants, monomials and sums of powers: the contract is that of any search.
+QUICK = (
+    "network", "halves", "dictionary", "parts", "reductions", "screening", "curves", "splines", "simplification",
+    "fractions", "products", "powers", "units",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@parametrize_with_checks([KANRegressor(without=QUICK, drop=("tan",))])
+def test_scikit_learns_own_checks(estimator: KANRegressor, check: object) -> None:
+    check(estimator)  # type: ignore[operator]
+
+
+def fall(rows: int = 60) -> tuple[pd.DataFrame, Array]:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"v [m/s]": random.uniform(1, 5, rows), "m": random.uniform(1, 3, rows)})
+    return frame, 0.5 * frame["m"].to_numpy() * frame["v [m/s]"].to_numpy() ** 2
+
+
+def test_a_frame_gives_its_column_names_to_the_law() -> None:
+    frame, energy = fall()
+    model = KANRegressor().fit(frame, energy)
+    assert model.formula_.input_names == ("v [m/s]", "m") and list(model.feature_names_in_) == ["v [m/s]", "m"]
+    assert model.formula_.text() == "`v [m/s]`**2*m/2" and model.score(frame, energy) == 1.0
+    assert not model.interrupted_ and model.front_.best is model.formula_
+
+
+def test_a_polars_frame_does_as_well() -> None:
+    frame, energy = fall()
+    model = KANRegressor().fit(pl.from_pandas(frame), energy)
+    assert model.formula_.input_names == ("v [m/s]", "m")
+    assert model.predict(pl.from_pandas(frame)) == pytest.approx(energy)
+
+
+def test_several_targets_are_several_laws() -> None:
+    frame, energy = fall()
+    targets = np.column_stack([energy, 3.0 / frame["m"]])
+    model = KANRegressor().fit(frame.to_numpy(), targets)
+    assert [formula.target_name for formula in model.formula_] == ["y0", "y1"]
+    assert model.predict(frame.to_numpy()) == pytest.approx(targets)
+
+
+def test_it_works_in_pipelines_and_searches() -> None:
+    frame, energy = fall()
+    pipeline = make_pipeline(FunctionTransformer(np.log), KANRegressor(without=("network",)))
+    fitted = pipeline.fit(frame.to_numpy(), np.log(energy))
+    assert fitted[-1].formula_.complexity <= 8 and fitted.score(frame.to_numpy(), np.log(energy)) > 0.999999
+    search = GridSearchCV(KANRegressor(without=("network",)), {"max_complexity": [3, 20]}, cv=2)
+    assert search.fit(frame.to_numpy(), energy).best_params_ == {"max_complexity": 20}
+
+
+def test_weights_are_rows_given_so_often_and_the_order_does_not_matter() -> None:
+    rows = np.array([[2.0, 1.0], [1.0, 5.0], [2.0, 1.0], [0.0, 0.0]])
+    different, weights = merged(rows, np.array([1.0, 2.0, 0.5, 0.0]))
+    assert different.tolist() == [[1.0, 5.0], [2.0, 1.0]] and weights.tolist() == [2.0, 1.5]
+
+
+def test_a_warm_start_begins_from_the_law_before() -> None:
+    frame, energy = fall()
+    model = KANRegressor(warm_start=True).fit(frame, energy)
+    model.set_params(without=("powers", *QUICK)).fit(frame, 2 * energy)
+    assert model.formula_.text() == "`v [m/s]`**2*m"
+
+
+def test_a_wrong_setting_is_told_at_the_fit() -> None:
+    frame, energy = fall()
+    with pytest.raises(ConfigError, match="preset 'quick' is unknown"):
+        KANRegressor(preset="quick").fit(frame, energy)
