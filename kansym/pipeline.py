@@ -7,12 +7,13 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.config import Config
-from kansym.data import Dataset
+from kansym.data import as_dataset
 from kansym.discovery import Network, run_network
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
@@ -66,20 +67,23 @@ class _Stage:
 
 
 def fit(
-    dataset: Dataset,
+    table: Any,
     config: Config | None = None,
     on_event: Listener = ignore,
     budget: Budget | None = None,
     hints: Sequence[Expression] = (),
+    target: str | None = None,
 ) -> Result:
     """Find the law that explains the target of a table by its inputs.
 
     Args:
-        dataset: the table, one target column; N >= 3 rows.
+        table: a `Dataset`, a data frame (pandas, polars, pyarrow, ...) or the path of a file; one target column; N >= 3
+            rows.
         config: choices; the defaults are meant to be good.
         on_event: receives typed events, see `kansym.events`.
         budget: a running time limit to share; a new one of `config.seconds` otherwise.
         hints: formulas of the inputs that may be near the law, such as those of another target; they are refitted.
+        target: the target column of a frame or file; without it, the last one.
 
     Returns:
         The result, with the chosen formula in raw units; its `stop_reason` tells whether time or the user cut it short.
@@ -89,7 +93,7 @@ def fit(
     """
     config = config or Config()
     budget = budget or Budget(config.seconds)
-    clock = _Clock(on_event)
+    clock, dataset = _Clock(on_event), as_dataset(table, target)
     with clock.stage("data", f"{dataset.rows} rows") as stage:
         check_reach(dataset)
         narrow = Narrowing.of(dataset, config, hints)

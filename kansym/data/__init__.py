@@ -2,7 +2,7 @@
 
 from kansym.data.dataset import Dataset
 from kansym.data.options import TableOptions
-from kansym.data.readers import READERS, from_frame, read_features, read_table
+from kansym.data.readers import READERS, as_dataset, from_frame, read_features, read_table
 from kansym.data.scaler import Scaler
 from kansym.data.split import Split, split_rows
 from kansym.data.units import split_header, split_headers
@@ -13,6 +13,7 @@ __all__ = [
     "Scaler",
     "Split",
     "TableOptions",
+    "as_dataset",
     "from_frame",
     "read_features",
     "read_table",

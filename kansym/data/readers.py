@@ -98,6 +98,22 @@ def from_frame(frame: Any, options: TableOptions | None = None, **choices: Any) 
     return build_dataset(table_from_frame(frame), chosen)
 
 
+def as_dataset(data: Any, target: str | None = None) -> Dataset:
+    """A data set from whatever holds a table: a `Dataset`, the path of a file, or a data frame.
+
+    target: the target column; a data set knows its own.
+
+    Raises:
+        DataError: as for `read_table`; ConfigError for a target beside a data set.
+    """
+    if isinstance(data, Dataset):
+        if target is not None:
+            raise ConfigError("a Dataset knows its own target: leave `target` out")
+        return data
+    options = TableOptions(target=target)
+    return read_table(data, options) if isinstance(data, (str, Path)) else from_frame(data, options)
+
+
 def _read_raw(path: str | Path, options: TableOptions) -> RawTable:
     data, source, suffix = read_bytes(path)
     reader = READERS.get(suffix) if suffix in READERS else read_text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kansym.export.code_writer import Language, Powers, code
-from kansym.export.safe_names import quoted_line, safe_names
 from kansym.result import Result
+from kansym.symbolic.code.safe_names import quoted_line, safe_names
+from kansym.symbolic.code.writer import Language, Powers, code
 from kansym.symbolic.formula import Formula
 
 _SAME = ("exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",

@@ -98,6 +98,32 @@ class Formula:
 
         return to_latex(self.expression, self.input_names, digits)
 
+    def code(self, language: str) -> str:
+        """The formula as source text: "python", "c", "fortran", "julia", "rust", "excel", ..., see docs/export.md.
+
+        Raises ConfigError for a language that is not known.
+        """
+        from kansym.symbolic.code import code_in
+
+        return code_in(self, language)
+
+    def torch(self) -> Any:
+        """The formula as a torch module from (N, D) to (N,), its free constants trainable."""
+        from kansym.symbolic.torch_form import to_torch
+
+        return to_torch(self.expression)
+
+    def gradient(self, inputs: np.ndarray) -> np.ndarray:
+        """Its derivatives (N, D) by every input, exact, at inputs (N, D) in raw units."""
+        import torch
+
+        at = torch.tensor(np.asarray(inputs, dtype=float), requires_grad=True)
+        values = self.torch()(at)
+        if not values.requires_grad:
+            return np.zeros(at.shape)
+        (slopes,) = torch.autograd.grad(values.sum(), at, allow_unused=True)
+        return np.zeros(at.shape) if slopes is None else slopes.numpy()
+
     def __str__(self) -> str:
         return f"{self.target_name} = {self.text(6)}"
 

@@ -13,8 +13,8 @@ from kansym.config import Config
 from kansym.errors import ConfigError
 from kansym.export import FORMATS, export
 from kansym.export.latex_form import latex_text
-from kansym.export.safe_names import safe_names
 from kansym.result import Points, Result, Table
+from kansym.symbolic.code.safe_names import safe_names
 from kansym.symbolic.expression import Expression
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront
 from kansym.symbolic.parser import parse

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kansym.errors import ConfigError, FormulaError
-from kansym.export.languages.python import PYTHON
+from kansym.symbolic.code.python import PYTHON
 from kansym.symbolic.expression import Call, Expression, Variable, raise_to
 from kansym.symbolic.formula import Formula
 from kansym.symbolic.latex import to_latex

@@ -1,5 +1,7 @@
 """The scikit-learn estimator keeps scikit-learn's own contract, and finds laws."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import kansym
+from kansym.config import Config
 from kansym.errors import ConfigError
 from kansym.sklearn import KANRegressor, merged
 
@@ -84,3 +88,16 @@ def test_a_wrong_setting_is_told_at_the_fit() -> None:
     frame, energy = fall()
     with pytest.raises(ConfigError, match="preset 'quick' is unknown"):
         KANRegressor(preset="quick").fit(frame, energy)
+
+
+def test_fit_takes_frames_files_and_data_sets(tmp_path: Path) -> None:
+    frame, energy = fall()
+    frame["E"] = energy
+    frame.to_csv(tmp_path / "fall.csv", index=False)
+    config = Config(without=("network",))
+    texts = {kansym.fit(data, config).formula.text() for data in (frame, pl.from_pandas(frame), tmp_path / "fall.csv")}
+    assert len(texts) == 1
+    other = kansym.fit(frame, config, target="m")
+    assert other.formula.target_name == "m" and other.formula.complexity <= 8
+    with pytest.raises(ConfigError, match="knows its own target"):
+        kansym.fit(kansym.Dataset.from_arrays([[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0]), target="y")

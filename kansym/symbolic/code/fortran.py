@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kansym.export.code_writer import Language, Powers
-from kansym.export.program import Draft, Program, commented
-from kansym.export.safe_names import words
+from kansym.symbolic.code.program import Draft, Program, commented
+from kansym.symbolic.code.safe_names import words
+from kansym.symbolic.code.writer import Language, Powers
 
 _LONGEST = 120  # characters a line; the standard allows 132
 _HELPERS = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kansym.export.code_writer import Language, code
-from kansym.export.safe_names import quoted_line, safe_names
+from kansym.symbolic.code.safe_names import quoted_line, safe_names
+from kansym.symbolic.code.writer import Language, code
 from kansym.symbolic.expression import Constant
 from kansym.symbolic.formula import Formula
 from kansym.symbolic.labels import is_name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kansym.export.code_writer import Language, Powers
-from kansym.export.program import Draft, Program
+from kansym.symbolic.code.program import Draft, Program
+from kansym.symbolic.code.writer import Language, Powers
 
 _HELPERS = {
     "real_root": '''def real_root(x, numerator, denominator):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from kansym.export.code_writer import Language, Powers, code
+from kansym.symbolic.code.writer import Language, Powers, code
 from kansym.symbolic.formula import Formula
 
 _LETTERS = 26

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kansym.export.code_writer import Language, Powers
-from kansym.export.program import Draft, Program, commented
-from kansym.export.safe_names import words
+from kansym.symbolic.code.program import Draft, Program, commented
+from kansym.symbolic.code.safe_names import words
+from kansym.symbolic.code.writer import Language, Powers
 
 _HELPERS = {
     "real_root": """# x to the power n/d for an odd d, real for negative x too.
