@@ -17,6 +17,7 @@ HEADING_HEIGHT = 26.0
 PANEL_GAP = 34.0
 KEY_HEIGHT = 20.0
 WIDEST_PAIR = 1000.0
+MOST_FRAMED = 150  # edges drawn with their curves; of a larger network the strongest, the others as lines
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,14 @@ Shape = Path | Disc | Frame | Label
 
 @dataclass(frozen=True)
 class Group:
-    """Shapes that belong to one thing; title is what a reader sees when pointing at it."""
+    """Shapes that belong to one thing; title is what a reader sees when pointing at it.
+
+    facts: (name, value) pairs that a page's script finds the thing by, such as ("edge", "0 1 2 0"), ("score", "0.3").
+    """
 
     shapes: tuple[Shape, ...]
     title: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,12 +115,21 @@ def graph_scene(graph: Graph, units: Units | None = None, kept: Collection[EdgeI
     """The picture of one graph.
 
     Args:
-        graph: nodes and edges. units: shown under the names. kept: edges drawn in full; all others are faint.
+        graph: nodes and edges. units: shown under the names. kept: edges drawn in full; all others are faint. Without
+            it all are drawn in full, or the strongest `MOST_FRAMED` of a large network.
     """
+    if kept is None and len(graph.active()) > MOST_FRAMED:
+        kept = strongest(graph)
     places = layout(graph, kept)
     matched = any(place.box and place.edge.fitted is not None for place in places.edges)
     scene = _framed(_Painter(places, units or Units()).groups(), places)
     return _with_key(scene) if matched else scene
+
+
+def strongest(graph: Graph, most: int = MOST_FRAMED) -> frozenset[EdgeId]:
+    """The active edges of the highest scores."""
+    ranked = sorted(graph.active(), key=lambda edge: (-_score(edge), edge.id))
+    return frozenset(edge.id for edge in ranked[:most])
 
 
 def before_and_after(before: Graph | None, after: Graph | None, units: Units | None = None) -> Scene:
@@ -126,10 +140,8 @@ def before_and_after(before: Graph | None, after: Graph | None, units: Units | N
     if before is None or after is None:
         graph = after or before
         return graph_scene(graph, units) if graph is not None else Scene(0, 0, ())
-    # Pruning may number the nodes anew; where it has not, what it removed is drawn faint.
     kept = {edge.id for edge in after.edges if edge.active}
-    same = kept <= {edge.id for edge in before.edges} and _labels(before) >= _labels(after)
-    left = graph_scene(before, units, kept if same else None)
+    left = graph_scene(before, units, kept if same_numbers(before, after) else None)
     panels = _headed(left, "before pruning"), _headed(graph_scene(after, units), "after pruning")
     # Side by side a wide pair would be shrunk on a page until nobody can read it.
     wide = sum(panel.width for panel in panels) > WIDEST_PAIR
@@ -141,6 +153,12 @@ def _active_part(graph: Graph) -> Graph:
     outputs = tuple(node for node in graph.nodes if node.layer == len(graph.layers) - 1)
     touched = graph.active_nodes()
     return Graph(touched + tuple(node for node in outputs if node not in touched), graph.active())
+
+
+def same_numbers(before: Graph, after: Graph) -> bool:
+    """Whether pruning left the nodes their numbers, so that what it removed can be shown in the graph before it."""
+    kept = {edge.id for edge in after.edges if edge.active}
+    return kept <= {edge.id for edge in before.edges} and _labels(before) >= _labels(after)
 
 
 def _labels(graph: Graph) -> set[tuple[int, int, str]]:
@@ -168,14 +186,17 @@ class _Painter:
 
     def _faint(self, place: EdgePlace) -> Group:
         pen = Pen(style.FAINT, 0.6, 0.75)
-        return Group((Path(_bend(place.start, place.end), pen),), self._title(place.edge) + "\npruned")
+        return Group(
+            (Path(_bend(place.start, place.end), pen),), self._title(place.edge) + "\npruned", _facts(place.edge)
+        )
 
     def _line(self, place: EdgePlace) -> Group:
         box = place.box
         assert box is not None
         into = _bend(place.start, (box.x, box.middle))
         out = _bend((box.x + box.width, box.middle), place.end)
-        return Group((Path(into, self._pen(place.edge)), Path(out, self._pen(place.edge))), self._title(place.edge))
+        paths = Path(into, self._pen(place.edge)), Path(out, self._pen(place.edge))
+        return Group(paths, self._title(place.edge), _facts(place.edge))
 
     def _pen(self, edge: Edge) -> Pen:
         share = (_score(edge) / self.largest) ** 0.5
@@ -194,7 +215,7 @@ class _Painter:
             shapes += _curve(match, box, Pen(style.MATCH, width, 1.0, dashed=True))
         if edge.primitive and self.places.frames.labelled:
             shapes.append(_match_label(edge.primitive, box))
-        return Group(tuple(shapes), self._title(edge))
+        return Group(tuple(shapes), self._title(edge), _facts(edge))
 
     def _title(self, edge: Edge) -> str:
         source = self.names[edge.id.layer, edge.id.source]
@@ -212,7 +233,13 @@ class _Painter:
             shapes += _named(place, self.units.of(place), -1)
         elif place.node.layer == self.last:
             shapes += _named(place, self.units.of(place), +1)
-        return Group(tuple(shapes), f"{place.node.label} ({place.node.kind})")
+        facts = (("node", f"{place.node.layer} {place.node.index}"),)
+        return Group(tuple(shapes), f"{place.node.label} ({place.node.kind})", facts)
+
+
+def _facts(edge: Edge) -> tuple[tuple[str, str], ...]:
+    place = edge.id
+    return (("edge", f"{place.layer} {place.source} {place.target} {place.slot}"), ("score", f"{_score(edge):.6g}"))
 
 
 def _score(edge: Edge) -> float:
@@ -340,7 +367,7 @@ def _with_key(scene: Scene) -> Scene:
 
 
 def _moved(group: Group, x: float, y: float) -> Group:
-    return Group(tuple(_shifted(shape, x, y) for shape in group.shapes), group.title)
+    return replace(group, shapes=tuple(_shifted(shape, x, y) for shape in group.shapes))
 
 
 def _shifted(shape: Shape, x: float, y: float) -> Shape:

@@ -37,7 +37,8 @@ def scene_svg(scene: Scene) -> str:
 
 def _group(group: Group) -> str:
     title = f"<title>{xml_text(group.title)}</title>" if group.title else ""
-    return f"<g>{title}{''.join(_shape(shape) for shape in group.shapes)}</g>"
+    facts = "".join(f" data-{name}={quoteattr(value)}" for name, value in group.facts)
+    return f"<g{facts}>{title}{''.join(_shape(shape) for shape in group.shapes)}</g>"
 
 
 def xml_text(text: str) -> str:

@@ -12,6 +12,7 @@ from kansym.errors import ConfigError
 from kansym_cli import options
 
 SUFFIXES = (".svg", ".png", ".pdf")
+PAGE = ".html"
 
 
 @click.command()
@@ -20,13 +21,23 @@ SUFFIXES = (".svg", ".png", ".pdf")
     "--kind", required=True, metavar="KIND", help="graph, edges, pareto, fit, history, ... (a wrong name lists all)."
 )
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="FILE.svg, .png or .pdf."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="FILE.svg, .png or .pdf; .html for a graph.",
 )
 def command(run: Path, kind: str, output: Path) -> None:
-    """Draw a picture of the run folder RUN."""
+    """Draw a picture of the run folder RUN; a graph as .html is a page with a slider for the pruning threshold."""
     suffix = output.suffix.lower()
+    if suffix == PAGE and kind == "graph":
+        from kansym.report.interactive import graph_page
+
+        options.write_output(output, graph_page(options.load_run(run)))
+        return
     if suffix not in SUFFIXES:
-        raise click.BadParameter(f"'{output}' should end in .svg, .png or .pdf", param_hint="--output")
+        ends = ".svg, .png, .pdf or .html" if kind == "graph" else ".svg, .png or .pdf"
+        raise click.BadParameter(f"'{output}' should end in {ends}", param_hint="--output")
     kinds, encode = _drawing()
     draw = options.choose(kinds, kind, "--kind")
     options.write_output(output, encode(draw(options.load_run(run)), suffix))
