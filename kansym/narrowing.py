@@ -11,7 +11,9 @@ from kansym.config import Config
 from kansym.data import Dataset
 from kansym.result import Points, Result
 from kansym.structure.evidence import seen
+from kansym.structure.order import find_order
 from kansym.structure.screening import missed, screen
+from kansym.structure.symmetry import Rows
 from kansym.symbolic.expression import Constant, Expression, Variable
 from kansym.symbolic.formula import Formula
 
@@ -40,7 +42,8 @@ class Narrowing:
             return cls(dataset, every)
         found = screen(dataset.inputs, dataset.targets[:, 0], config.seed)
         hinted = {index for hint in hints for index in hint.variables}
-        kept = tuple(sorted({*found.kept, *hinted}))
+        together = _acting_as_one(dataset) if len(found.kept) < dataset.columns else ()
+        kept = tuple(sorted({*found.kept, *hinted, *together}))
         return cls(dataset, kept, {column: twin for column, twin in found.same.items() if column not in kept})
 
     @property
@@ -120,6 +123,13 @@ class Narrowing:
 
     def _points(self, points: Points) -> Points:
         return replace(points, inputs=self.dataset.inputs[shown_rows(self.dataset.rows)])
+
+
+def _acting_as_one(dataset: Dataset) -> tuple[int, ...]:
+    """The columns of the one number that the target is a function of, where no smooth model can show it."""
+    inputs, target = dataset.inputs, dataset.targets[:, 0]
+    step = find_order(Rows(inputs[::2], target[::2], inputs[1::2], target[1::2]))
+    return () if step is None else tuple(i for i, power in enumerate(step.invariants[0]) if power)
 
 
 SHOWN_ROWS = 2000

@@ -10,6 +10,7 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
+from kansym.structure.order import find_order
 from kansym.structure.signs import sign_columns
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
 from kansym.symbolic.algebraic import monomials
@@ -52,8 +53,8 @@ Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
 
 
 def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
-    """A reduction that the gradients of a smooth model show."""
-    return find_combination(rows) or find_scaling(rows)
+    """A reduction that the gradients of a smooth model show, or the order of the rows where no model is any good."""
+    return find_combination(rows) or find_scaling(rows) or find_order(rows)
 
 
 def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
