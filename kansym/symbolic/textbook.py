@@ -25,6 +25,7 @@ from kansym.symbolic.expression import (
     call,
     multiply,
     raise_to,
+    whole,
 )
 from kansym.symbolic.inverses import opened, opened_factors
 from kansym.symbolic.labels import is_name
@@ -340,12 +341,15 @@ class _Rules:
 
 
 def _in_one_wave(node: Sum) -> Iterator[Expression]:
-    """The sum with sin(u)**2 as 1 - cos(u)**2 where cos(u) is in it too."""
+    """The sum with sin(u)**2 as 1 - cos(u)**2, or cos(2*u) as 2*cos(u)**2 - 1, where cos(u) is in it too."""
     for wave in dict.fromkeys(part for part in node.walk() if isinstance(part, Call) and part.name == "cos"):
-        square = raise_to(call("sin", wave.argument), Fraction(2))
-        if any(part == square for part in node.walk()):
-            other = add(ONE, multiply(MINUS, raise_to(wave, Fraction(2))))
-            yield canonical(node.map(lambda part, square=square, other=other: other if part == square else part))
+        squared = raise_to(wave, Fraction(2))
+        for old, new in (
+            (raise_to(call("sin", wave.argument), Fraction(2)), add(ONE, multiply(MINUS, squared))),
+            (call("cos", canonical(multiply(whole(2), wave.argument))), add(multiply(whole(2), squared), MINUS)),
+        ):
+            if any(part == old for part in node.walk()):
+                yield canonical(node.map(lambda part, old=old, new=new: new if part == old else part))
 
 
 def _logarithms(node: Sum) -> Expression | None:

@@ -37,6 +37,7 @@ CASES = {
     "log(a) - log(b)": "log(a/b)",
     "a*sinc(a)": "sin(a)",
     "a**2/(2 - 2*cos(b) - sin(b)**2)": "a**2/(cos(b) - 1)**2",
+    "a**2/(cos(2*b) - 4*cos(b) + 3)": "a**2/(2*(cos(b) - 1)**2)",
     "sqrt(exp(-(a/b)**2))/a": "exp(-(a/b)**2/2)/a",
     "-2*a*log(b/c)": "2*a*log(c/b)",
     "d - a*log(b*c/e)": "a*log(e/(b*c)) + d",
