@@ -436,6 +436,26 @@ def test_report_writes_a_page_of_html(folder: Path, quick_engine: None):
     assert "<html" in (folder / "page.html").read_text()
 
 
+def test_a_graph_is_a_page_too(folder: Path, quick_engine: None):
+    fit_planets()
+    assert main(["plot", "run", "--kind", "graph", "-o", "net.html"]) == 0
+    assert (folder / "net.html").read_text().startswith("<!DOCTYPE html>")
+    assert main(["plot", "run", "--kind", "fit", "-o", "net.html"]) == 2
+
+
+def test_runs_are_compared(folder: Path, quick_engine: None, capsys: pytest.CaptureFixture[str]):
+    fit_planets()
+    (folder / "other.csv").write_text("t,h\n" + "".join(f"{t},{5 * t}\n" for t in range(1, 12)))
+    assert main(["fit", "other.csv", "--out", "second", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "run", "run", "second"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4 and "the same law" in lines[2] and "other columns or ranges" in lines[3]
+    assert main(["compare", "run", "run", "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)["runs"][1]
+    assert second["distance"] == 0 and second["same_data"]
+
+
 def test_a_file_that_cannot_be_written_is_one_line(
     folder: Path, quick_engine: None, capsys: pytest.CaptureFixture[str]
 ):
