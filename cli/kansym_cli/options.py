@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kansym.data import TableOptions
     from kansym.result import Result
 
+OWN_FILE, PROJECT_FILE = Path("kansym.toml"), Path("pyproject.toml")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
@@ -83,7 +85,13 @@ _FILE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--decimal", {"help": "Decimal mark: . or ,  [default: recognised]"}),
     ("--sheet", {"help": "Sheet of an Excel file.  [default: the first]"}),
 )
-CONFIG = ("--config", {"type": click.Path(dir_okay=False, path_type=Path), "help": "Settings as TOML; flags win."})
+CONFIG = (
+    "--config",
+    {
+        "type": click.Path(dir_okay=False, path_type=Path),
+        "help": "Settings as TOML; flags win.  [default: kansym.toml]",
+    },
+)
 
 
 def _options(rows: Sequence[tuple[str, dict[str, Any]]]) -> Callable[[Command], Command]:
@@ -109,21 +117,34 @@ def _given(flags: Mapping[str, Any], rows: Sequence[tuple[str, dict[str, Any]]])
 
 
 def read_config(flags: Mapping[str, Any]) -> Config:
-    """The settings: defaults, then the --config file, then the flags that were given.
+    """The settings: defaults, then those of a file, then the flags that were given.
 
+    The file is that of --config, or `kansym.toml` in the working folder, or `[tool.kansym]` in its `pyproject.toml`.
     Raises ConfigError when the file cannot be read or a value is impossible.
     """
     path: Path | None = flags.get("config")
     values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = Config.from_toml(path.read_text("utf-8")).to_dict()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigError(f"cannot read the settings file '{path}': {reason}: check --config") from error
-        except (ConfigError, TypeError) as error:
-            raise ConfigError(f"settings file '{path}': {error}") from error
+    if path is not None or OWN_FILE.is_file():
+        values = _settings_of(path or OWN_FILE)
+    elif PROJECT_FILE.is_file():
+        values = _settings_of(PROJECT_FILE, ("tool", "kansym"))
     return Config.from_dict(values | _given(flags, _SETTINGS))
+
+
+def _settings_of(path: Path, table: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The settings in a TOML file, or in a table of it; none where there is no such table."""
+    try:
+        values: Any = tomllib.loads(path.read_text("utf-8"))
+        for name in table:
+            values = values.get(name, {})
+        return Config.from_dict(values).to_dict() if values else {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"cannot read the settings file '{path}': {reason}: check --config") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"settings file '{path}': the settings are not valid TOML: {error}") from error
+    except (ConfigError, TypeError, AttributeError) as error:
+        raise ConfigError(f"settings file '{path}': {error}") from error
 
 
 def read_table_options(flags: Mapping[str, Any]) -> TableOptions:

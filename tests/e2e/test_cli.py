@@ -436,6 +436,24 @@ def test_report_writes_a_page_of_html(folder: Path, quick_engine: None):
     assert "<html" in (folder / "page.html").read_text()
 
 
+def test_settings_are_read_from_the_working_folder(folder: Path, capsys: pytest.CaptureFixture[str]):
+    (folder / "pyproject.toml").write_text('[project]\nname = "x"\n\n[tool.kansym]\nseed = 7\n')
+    assert main(["config", "show"]) == 0
+    assert "seed = 7" in capsys.readouterr().out
+    (folder / "kansym.toml").write_text('seed = 8\npreset = "fast"\n')
+    assert main(["config", "show", "--preset", "thorough"]) == 0
+    shown = capsys.readouterr().out
+    assert "seed = 8" in shown and 'preset = "thorough"' in shown
+    (folder / "kansym.toml").write_text("sead = 8\n")
+    assert main(["config", "show"]) == 2
+    assert "settings file 'kansym.toml': unknown setting 'sead'" in capsys.readouterr().err
+
+
+def test_a_command_that_is_misspelt_is_guessed(capsys: pytest.CaptureFixture[str]):
+    assert main(["fitt"]) == 2
+    assert "did you mean 'fit'" in capsys.readouterr().err
+
+
 def test_a_graph_is_a_page_too(folder: Path, quick_engine: None):
     fit_planets()
     assert main(["plot", "run", "--kind", "graph", "-o", "net.html"]) == 0
