@@ -127,3 +127,15 @@ def test_every_chunk_sends_an_event_and_a_spent_budget_still_gives_an_outcome() 
     outcomes = train_many(jobs(), memory=1, budget=Spent(), on_event=seen.append)
     assert len(seen) == len(outcomes) == 6 and all(isinstance(event, Progress) for event in seen)
     assert {outcome.reason for outcome in outcomes} == {"budget"}
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_device_trains_the_same_population_as_the_cpu(device: str) -> None:
+    """A few steps of Levenberg-Marquardt in float64 on both, before differences in the last digit have grown."""
+    few = TrainConfig("levenberg_marquardt", steps=4, noise_floor=1e-9)
+    x, y = table(1)
+    expected = train(KAN((2, 3, 1), 4, 0, SMALL), x, y, config=few)
+    found = train(KAN((2, 3, 1), 4, 0, SMALL).to(device), x.to(device), y.to(device), config=few)
+    assert torch.allclose(torch.tensor(found.losses), torch.tensor(expected.losses), rtol=1e-9)
+    for name, part in expected.model.tensors().items():
+        assert torch.allclose(found.model.tensors()[name].cpu(), part, rtol=1e-9, atol=1e-9)
