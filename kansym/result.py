@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,18 @@ class Result:
         """Whether the formula says more than the mean of a target that varies."""
         errors = next(iter(self.formula.errors.values()), None)
         return bool(self.formula.expression.variables) or (errors is not None and errors.rmse == 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.formula}\n\n{self.front}"
+
+    def _repr_html_(self) -> str:
+        """The law and its front for notebooks, which set the LaTeX between dollar signs."""
+        from kansym.symbolic.latex import latex_name
+
+        law = escape(f"{latex_name(self.table.target_name)} = {self.formula.latex()}")
+        found = "" if self.front.exact else "<p>No closed form was found; the best approximation:</p>"
+        found = found if self.law_found else "<p>No law was found: nothing is better than a constant.</p>"
+        return f"{found}<p>$\\displaystyle {law}$</p>{self.front._repr_html_()}"
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """The chosen formula at inputs (N, D) in raw units, columns in the table's order."""

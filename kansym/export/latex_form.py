@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isnan
 
 from kansym.result import Result
 from kansym.symbolic.formula import FittedConstant, Formula
@@ -86,12 +87,8 @@ def _row(formula: Formula, chosen: bool) -> str:
 
 
 def front_error(formula: Formula) -> str:
-    """NRMSE on the rows held out for choosing, or on what there is."""
-    for part in ("validation", "leave-one-out", "test", "train"):
-        if part in formula.errors and formula.errors[part].rows:
-            value = formula.errors[part].nrmse
-            return f"${latex_number(value, 2)}$" if value == value else "--"
-    return "--"
+    """The error that a front shows, as LaTeX mathematics; dashes where there is none."""
+    return "--" if isnan(formula.held_out) else f"${latex_number(formula.held_out, 2)}$"
 
 
 def latex_document(result: Result) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,13 @@ class Formula:
     def complexity(self) -> int:
         """Nodes of the expression."""
         return self.expression.complexity
+
+    @property
+    def held_out(self) -> float:
+        """The NRMSE on the rows held out for choosing, or else on what rows there are; nan for none."""
+        parts = ("validation", "leave-one-out", "test", "train")
+        known = (self.errors[part] for part in parts if part in self.errors)
+        return next((errors.nrmse for errors in known if errors.rows), float("nan"))
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Predictions (N,) at inputs (N, D) in raw units; nan where the formula is not real."""
@@ -151,3 +159,21 @@ class ParetoFront:
     def best(self) -> Formula:
         """The chosen formula."""
         return self.formulas[self.chosen]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{mark or ' '} {formula.complexity:>3}  {formula}" for mark, formula in self._marked())
+
+    def _marked(self) -> Iterator[tuple[str, Formula]]:
+        """Every formula with ">" for the chosen one and "=" for those that the data cannot tell from it."""
+        for place, formula in enumerate(self.formulas):
+            yield ">" if place == self.chosen else "=" if place in self.rivals else "", formula
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks, which set the LaTeX between dollar signs."""
+        rows = [
+            f"<tr><td>{mark}</td><td>{formula.complexity}</td><td>{formula.held_out:.3g}</td>"
+            f"<td style='text-align:left'>${escape(formula.latex(4))}$</td></tr>"
+            for mark, formula in self._marked()
+        ]
+        head = "<tr><th></th><th>complexity</th><th>NRMSE</th><th style='text-align:left'>formula</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>"

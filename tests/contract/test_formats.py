@@ -220,6 +220,16 @@ def test_srepr_is_the_sympy_expression(text: str) -> None:
     assert module["formula"] == result.formula.sympy()
 
 
+@every_table
+def test_notebooks_get_a_law_and_a_table_that_no_name_can_break(names: tuple[str, ...]) -> None:
+    result = result_of(parse("x*y + Abs(z)", PLAIN_NAMES), names, target="</table><script>")
+    page = result._repr_html_()
+    assert page.count("<tr>") == 3 and page.count("<table>") == page.count("</table>") == 1
+    assert "<script" not in page and page.count("$") % 2 == 0 and "&gt;" not in page.split("<table>")[1][:80]
+    assert "No closed form was found" in page and str(result).count("\n") >= 3
+    assert str(result.front).splitlines()[1].startswith(">")
+
+
 def test_text_in_latex_is_escaped() -> None:
     assert latex_text("50% of $x_1 & \\input{y}") == r"50\% of \$x\_1 \& \textbackslash{}input\{y\}"
 
