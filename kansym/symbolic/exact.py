@@ -27,6 +27,8 @@ LEAST_NATS = 2.0
 SURE = 4.0  # standard errors that a number may be away from its exact form
 NUMERICAL = 1e-11  # relative accuracy that a fit to clean data reaches
 POLISHING = 100
+MOST_ASSUMED, LARGEST_ASSUMED = 4, 12
+ASSUMED = 2.0  # standard errors that a number may be away from the one it is taken for
 MOST_SUMS, MOST_PLACES = 2, 4  # of a product, and terms of a sum, between which numbers are moved
 _WAYS = tuple((which, place) for which in range(MOST_SUMS) for place in (None, *range(MOST_PLACES)))
 NAMED_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "-2", "1/2", "-1/2", "3", "4"))
@@ -145,9 +147,36 @@ def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None
             break
         better = next((trial for trial in _simpler(fit, rows, known) if _as_good(trial, fit, rows, floor)), None)
         if better is None:
-            return _placed(fit, rows, floor)
+            return _placed(_assumed(fit, rows, floor) or fit, rows, floor)
         fit = better
     return fit
+
+
+def _assumed(fit: Fit, rows: Rows, floor: float) -> Fit | None:
+    """The fit with all of its two to four constants exact, where assuming a plain number for one shows all others.
+
+    Constants that hang together are known badly one by one; with one of them fixed the errors of the others are small.
+    """
+    free = fit.expression.free_constants
+    if not 2 <= len(free) <= MOST_ASSUMED:
+        return None
+    for position, (constant, error) in enumerate(zip(free, fit.standard_errors, strict=True)):
+        for ratio in _plain_near(constant.value, ASSUMED * float(error)):
+            exact = Exact(ratio).constant()
+            trial = polish(canonical(_replaced(fit.expression, position, exact)), rows, POLISHING)
+            trial = _known(trial, rows, floor) if _as_good(trial, fit, rows, floor) else trial
+            if not trial.expression.free_constants and _as_good(trial, fit, rows, floor):
+                return trial
+    return None
+
+
+def _plain_near(value: float, tolerance: float) -> list[Fraction]:
+    """The plainest two of the numbers n/d up to 12 and with d up to 4 that are as near as that."""
+    if not math.isfinite(value) or not 0 < tolerance < abs(value):
+        return []
+    near = {Fraction(round(value * d), d) for d in range(1, 5) if abs(round(value * d) / d - value) <= tolerance}
+    plain = [ratio for ratio in near if ratio and abs(ratio) <= LARGEST_ASSUMED]
+    return sorted(plain, key=lambda ratio: (ratio.denominator, abs(ratio.numerator)))[:2]
 
 
 def _placed(fit: Fit, rows: Rows, floor: float) -> Fit:

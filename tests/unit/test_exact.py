@@ -9,7 +9,7 @@ import pytest
 from kansym.budget import Budget
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.exact import exact_form, tidy
-from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
 from kansym.symbolic.parser import parse
 from kansym.symbolic.text import to_text
 
@@ -139,3 +139,30 @@ def test_without_time_the_formula_is_only_fitted() -> None:
     rows = Rows(x[:, None], 2.0 * x)
     found = tidy(multiply(Constant(1.5), X), rows, Budget(0.0))
     assert found.expression.free_constants[0].value == pytest.approx(2.0)
+
+
+def hidden_pole(front: float, rate: float, shift: float, seed: int) -> tuple[Expression, Rows]:
+    """front/(1 - rate*x) + shift with noise, where the three constants hang together, and the form with others."""
+    random = np.random.default_rng(seed)
+    x = random.uniform(0.05, 1.0, 1600)
+    clean = front / (1 - rate * x) + shift
+    noisy = clean + 0.01 * np.sqrt(np.mean(clean**2)) * random.normal(size=len(x))
+    return parse("1.1/(1 - 0.3*x) + 0.2", ("x",)), Rows(x[:, None], noisy)
+
+
+def test_constants_that_hang_together_are_seen_to_be_exact_together() -> None:
+    for seed in range(3):
+        form, rows = hidden_pole(3.0, 1 / 3, -2.0, seed)
+        found = tidy(form, rows).expression
+        assert not found.free_constants
+        assert found.evaluate(np.array([[0.0], [1.0]])) == pytest.approx([1.0, 2.5])
+
+
+def test_constants_that_are_no_plain_numbers_stay_free() -> None:
+    random = np.random.default_rng(0)
+    exact = 0
+    for seed in range(20):
+        front, rate, shift = random.uniform(1, 4), random.uniform(0.2, 0.6), random.uniform(-3, 3)
+        form, rows = hidden_pole(front, rate, shift, seed)
+        exact += not tidy(form, rows).expression.free_constants
+    assert exact <= 1
