@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -141,10 +141,16 @@ class Config:
         return cls(**given)
 
     @classmethod
-    def from_toml(cls, text: str) -> Config:
-        """A configuration from TOML text. Raises ConfigError when it is not TOML."""
+    def from_toml(cls, text: str, table: Sequence[str] = ()) -> Config:
+        """A configuration from TOML text, or from a table of it such as ("tool", "kansym"); the defaults without it.
+
+        Raises ConfigError when it is not TOML.
+        """
         try:
-            return cls.from_dict(tomllib.loads(text))
+            values: Any = tomllib.loads(text)
+            for name in table:
+                values = values.get(name, {}) if isinstance(values, dict) else {}
+            return cls.from_dict(values)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"the settings are not valid TOML: {error}") from error
 

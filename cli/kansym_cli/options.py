@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,18 +131,13 @@ def read_config(flags: Mapping[str, Any]) -> Config:
 
 
 def _settings_of(path: Path, table: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The settings in a TOML file, or in a table of it; none where there is no such table."""
+    """The settings in a TOML file, or in a table of it."""
     try:
-        values: Any = tomllib.loads(path.read_text("utf-8"))
-        for name in table:
-            values = values.get(name, {})
-        return Config.from_dict(values).to_dict() if values else {}
+        return Config.from_toml(path.read_text("utf-8"), table).to_dict()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"cannot read the settings file '{path}': {reason}: check --config") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"settings file '{path}': the settings are not valid TOML: {error}") from error
-    except (ConfigError, TypeError, AttributeError) as error:
+    except (ConfigError, TypeError) as error:
         raise ConfigError(f"settings file '{path}': {error}") from error
 
 

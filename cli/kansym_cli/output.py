@@ -11,11 +11,9 @@ from kansym.errors import printable
 
 if TYPE_CHECKING:
     from kansym.result import Result
-    from kansym.symbolic.formula import Errors, FittedConstant, Formula
+    from kansym.symbolic.formula import Errors, FittedConstant
 
 PARTS = ("train", "validation", "test", "leave-one-out")
-# Where the error of a formula is read from, the most honest first.
-HELD_OUT = ("validation", "leave-one-out", "train")
 
 
 def document(result: Result, run: str) -> dict[str, Any]:
@@ -76,8 +74,8 @@ def _headline(result: Result) -> str:
         return f"no law found: no formula of the inputs explains {target} better than a constant\n{formula}"
     if result.front.exact:
         return formula
-    size = held_out_errors(result.formula)
-    share = f", off by {size_text(size.nrmse)} of the target's spread" if size else ""
+    size = result.formula.held_out
+    share = "" if math.isnan(size) else f", off by {size_text(size)} of the target's spread"
     return f"no closed form found; best approximation is\n{formula}\n(it does not reach the noise floor{share})"
 
 
@@ -143,18 +141,11 @@ def size_text(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3g}"
 
 
-def held_out_errors(formula: Formula) -> Errors | None:
-    """The most honest errors that a formula has."""
-    return next((formula.errors[part] for part in HELD_OUT if part in formula.errors), None)
-
-
 def _front(result: Result) -> str:
     rows = [["", "complexity", "NRMSE", "formula"]]
     for place, formula in enumerate(result.front.formulas):
-        errors = held_out_errors(formula)
         mark = ">" if place == result.front.chosen else "=" if place in result.front.rivals else ""
-        size = size_text(errors.nrmse) if errors else "-"
-        rows.append([mark, str(formula.complexity), size, printable(str(formula))])
+        rows.append([mark, str(formula.complexity), size_text(formula.held_out), printable(str(formula))])
     return "front (> chosen, = cannot be told from it)\n" + columns(rows)
 
 

@@ -67,7 +67,6 @@ def page(results: Mapping[str, Result], runs: Mapping[str, Path]) -> str:
 
 
 def _figures(result: Result) -> list[str]:
-    errors = output.held_out_errors(result.formula)
     finding = "law" if result.front.exact else "best approximation"
     cut = "" if result.stop_reason == "finished" else f" ({result.stop_reason})"
-    return [str(result.formula.complexity), output.size_text(errors.nrmse) if errors else "-", finding + cut]
+    return [str(result.formula.complexity), output.size_text(result.formula.held_out), finding + cut]

@@ -41,11 +41,7 @@ def srepr(result: Result) -> str:
     """The formula as one expression of sympy's constructors, as `sympy.srepr` writes it."""
     import sympy
 
-    return "".join(_readable(character) for character in sympy.srepr(result.formula.sympy())) + "\n"
-
-
-def _readable(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+    return sympy.srepr(result.formula.sympy()) + "\n"
 
 
 def sympy_module(formula: Formula) -> str:

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 
 from kansym.structure.surrogate import fit_surrogate
-from kansym.structure.symmetry import Rows, Scaling, monomial
+from kansym.structure.symmetry import Rows, Scaling, error_over_spread, monomial
 
 Array = np.ndarray
 EXPONENTS = (0, 1, -1, 2, -2)
@@ -37,7 +37,7 @@ def find_order(rows: Rows) -> Scaling | None:
     exponents = tuple(Fraction(int(power)) for power in powers[best])
     error = _interpolated(rows, exponents)
     model = fit_surrogate(rows.inputs, rows.target, rows.held_inputs, rows.held_target)
-    smooth = 1.0 if model is None else _error(model.predict(rows.held_inputs), rows.held_target)
+    smooth = 1.0 if model is None else error_over_spread(model.predict(rows.held_inputs), rows.held_target)
     return Scaling((Fraction(0),) * columns, (exponents,)) if error < CLEARER * smooth else None
 
 
@@ -61,8 +61,4 @@ def _interpolated(rows: Rows, exponents: tuple[Fraction, ...]) -> float:
     """The held-out error over the spread of straight lines between neighbours."""
     number, held = monomial(rows.inputs, exponents), monomial(rows.held_inputs, exponents)
     order = np.argsort(number, kind="stable")
-    return _error(np.interp(held, number[order], rows.target[order]), rows.held_target)
-
-
-def _error(predicted: Array, measured: Array) -> float:
-    return float(np.sqrt(np.mean((predicted - measured) ** 2)) / max(float(np.std(measured)), 1e-300))
+    return error_over_spread(np.interp(held, number[order], rows.target[order]), rows.held_target)

@@ -177,10 +177,11 @@ def _trusted(points: Array, residual: Array) -> Array:
 def _relative_error(surrogate: Surrogate, held_points: Array, rows: Rows, positive_target: bool) -> float:
     predicted = surrogate.predict(held_points)
     predicted = np.exp(predicted) if positive_target else predicted
-    return _error(predicted, rows.held_target)
+    return error_over_spread(predicted, rows.held_target)
 
 
-def _error(predicted: Array, measured: Array) -> float:
+def error_over_spread(predicted: Array, measured: Array) -> float:
+    """The root mean square error of predictions (N,) over the standard deviation of what was measured (N,)."""
     return float(np.sqrt(np.mean((predicted - measured) ** 2)) / max(measured.std(), 1e-300))
 
 
@@ -190,7 +191,7 @@ def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> 
         return np.inf
     factor = 1.0 if scaling is None else monomial(rows.held_inputs, scaling.prefactor)
     if reduced.inputs.shape[1] == 0:
-        return _error(np.median(reduced.target) * factor, rows.held_target)
+        return error_over_spread(np.median(reduced.target) * factor, rows.held_target)
     errors = []
     for positive_target in _target_modes(reduced):
         change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
@@ -200,7 +201,8 @@ def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> 
             _coordinates(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target)
         )
         constant = np.full(len(held), np.median(reduced.target))
-        errors.append(_error((constant if model is None else back(model.predict(held))) * factor, rows.held_target))
+        predicted = constant if model is None else back(model.predict(held))
+        errors.append(error_over_spread(predicted * factor, rows.held_target))
     return min(errors)
 
 

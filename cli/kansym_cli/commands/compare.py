@@ -34,13 +34,12 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
 def _row(run: str, result: Result, first: Result) -> dict[str, Any]:
     from kansym.storage import plain
 
-    errors = output.held_out_errors(result.formula)
     return plain(
         {
             "run": run,
             "law": str(result.formula),
             "complexity": result.formula.complexity,
-            "nrmse": None if errors is None else errors.nrmse,
+            "nrmse": result.formula.held_out,
             "exact": result.front.exact,
             "stop_reason": result.stop_reason,
             "same_data": result.table.digest == first.table.digest,

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kansym.symbolic.code.program import Draft, Program
 from kansym.symbolic.code.writer import Language, Powers
 
-_HELPERS = {
-    "real_root": '''def real_root(x, numerator, denominator):
-    """x**(numerator/denominator) for an odd denominator, real for negative x too."""
-    size = numpy.abs(x) ** (numerator / denominator)
-    return numpy.sign(x) * size if numerator % 2 else size
-''',
-    "sigmoid": '''def sigmoid(x):
-    """1/(1 + exp(-x)) without overflow."""
-    return numpy.exp(-numpy.logaddexp(0.0, -x))
-''',
-}
 _SAME = {
     "exp": "exp", "log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin",
     "acos": "arccos", "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "arcsinh",
     "acosh": "arccosh", "atanh": "arctanh", "abs": "abs", "sign": "sign",
 }  # fmt: skip
-_LANGUAGE = Language(
-    number=repr,
-    pi="numpy.pi",
-    e="numpy.e",
-    powers=Powers("{b}**{n}", "numpy.sqrt({x})", "real_root({x}, {n}, {d})", "numpy.power({x}, {p})"),
-    calls={
-        **{name: f"numpy.{function}({{}})" for name, function in _SAME.items()},
-        "softplus": "numpy.logaddexp(0.0, {})",
-        "sigmoid": "sigmoid({})",
-        "sinc": "numpy.sinc(({})/numpy.pi)",
-        "erf": "special.erf({})",
-        "besselj0": "special.j0({})",
-        "gaussian": "numpy.exp(-numpy.square({}))",
-        "lorentzian": "(1.0/(1.0 + numpy.square({})))",
-        "planck": "(1.0/numpy.expm1({}))",
-    },
-)
+
+
+def array_language(module: str, own: Mapping[str, str]) -> Language:
+    """The language of a module with NumPy's functions.
+
+    module: what it is called. own: patterns of the primitives that it has no function for.
+    """
+    return Language(
+        number=repr,
+        pi=f"{module}.pi",
+        e=f"{module}.e",
+        powers=Powers("{b}**{n}", f"{module}.sqrt({{x}})", "real_root({x}, {n}, {d})", f"{module}.power({{x}}, {{p}})"),
+        calls={
+            **{name: f"{module}.{function}({{}})" for name, function in _SAME.items()},
+            "sinc": f"{module}.sinc(({{}})/{module}.pi)",
+            "gaussian": f"{module}.exp(-{module}.square({{}}))",
+            "lorentzian": f"(1.0/(1.0 + {module}.square({{}})))",
+            "planck": f"(1.0/{module}.expm1({{}}))",
+            **own,
+        },
+    )
+
+
+def real_root(module: str) -> str:
+    """The helper for powers with an odd denominator."""
+    return f'''def real_root(x, numerator, denominator):
+    """x**(numerator/denominator) for an odd denominator, real for negative x too."""
+    size = {module}.abs(x) ** (numerator / denominator)
+    return {module}.sign(x) * size if numerator % 2 else size
+'''
+
+
+_HELPERS = {
+    "real_root": real_root("numpy"),
+    "sigmoid": '''def sigmoid(x):
+    """1/(1 + exp(-x)) without overflow."""
+    return numpy.exp(-numpy.logaddexp(0.0, -x))
+''',
+}
+_OWN = {
+    "softplus": "numpy.logaddexp(0.0, {})", "sigmoid": "sigmoid({})", "erf": "special.erf({})",
+    "besselj0": "special.j0({})",
+}  # fmt: skip
 
 
 def _template(draft: Draft) -> str:
@@ -57,7 +74,7 @@ def _template(draft: Draft) -> str:
 
 
 NUMPY = Program(
-    _LANGUAGE,
+    array_language("numpy", _OWN),
     _template,
     _HELPERS,
     frozenset(("numpy", "special", "float", "columns", "column")),

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from kansym.errors import printable
+
 LONGEST = 40
 
 
@@ -51,10 +53,4 @@ def _identifier(name: str, ascii_only: bool) -> str:
 
 def quoted_line(text: str) -> str:
     """Any text as part of a triple-quoted string or a comment: on one line, with nothing that could end it."""
-    return "".join(_quoted_character(character) for character in text)
-
-
-def _quoted_character(character: str) -> str:
-    if character in '\\"':
-        return "\\" + character
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+    return printable(text.replace("\\", "\\\\").replace('"', '\\"'))
