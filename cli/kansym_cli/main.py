@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "Write one HTML page with everything about a run.",
     "datasets": "List, describe and write the data sets that come with kansym.",
     "config": "Show the settings that a fit would use.",
+    "experiment": "Run experiments of physics, held against published figures.",
     "bench": "Measure speed, memory and accuracy beside other programs.",
     "doctor": "Show versions, devices, threads and extras.",
 }

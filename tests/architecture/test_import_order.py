@@ -27,12 +27,13 @@ ORDER = (
     ("graph", "pruning"),
     ("structure",),
     ("symbolic",),
-    ("physics",),
     ("result",),
     ("export", "report"),
     ("storage",),
     ("discovery", "narrowing", "problem", "pipeline", "vector"),
+    ("physics",),
     ("sweep", "sklearn", "testing", "bench"),
+    ("experiments",),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 

@@ -1,0 +1,97 @@
+"""What an experiment is: one seed gives rows of figures, and bars say what figures are good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from kansym.bench.tables import Column, Record
+from kansym.events import Listener, ignore
+
+if TYPE_CHECKING:
+    from kansym.data import Dataset
+    from kansym.report.canvas import Figure
+
+AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
+    "median": median,
+    "least": min,
+    "most": max,
+    "total": sum,
+    "mean": lambda values: sum(values) / len(values),
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure that must be reached.
+
+    Args:
+        key: of the records; truth values count as 0 and 1.
+        limit: that the figure is held against.
+        at_least: whether larger is better; else the figure may be at most the limit.
+        case: the rows that count, by their "case"; "" for all.
+        over: how the figures of the seeds become one: "median", "least", "most", "total" or "mean".
+        beats: whose figure this is, in words.
+    """
+
+    key: str
+    limit: float
+    at_least: bool = False
+    case: str = ""
+    over: str = "median"
+    beats: str = ""
+
+    def figure(self, records: Sequence[Record]) -> float | None:
+        """Return the figure that the records reach; None where none of them has it."""
+        values = [record.get(self.key) for record in records if self.case in ("", record["case"])]
+        numbers = [float(value) for value in values if value is not None]
+        return AGGREGATES[self.over](numbers) if numbers else None
+
+    def reached(self, records: Sequence[Record]) -> bool:
+        """Return whether the figure is good enough; a figure that is missing is not."""
+        figure = self.figure(records)
+        return figure is not None and (figure >= self.limit if self.at_least else figure <= self.limit)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run of one seed is given.
+
+    Args:
+        seed: of everything that is random.
+        data: gives a data set by its name.
+        tell: hears the events of fits.
+        quick: small sizes and few steps: only to see that everything runs; bars are not held against this.
+        peers: whether other programs run on the same problem, where they are installed.
+    """
+
+    seed: int
+    data: Callable[[str], Dataset]
+    tell: Listener = ignore
+    quick: bool = False
+    peers: bool = False
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question that a run answers.
+
+    Args:
+        name: on the command line.
+        title: what is measured, in one line.
+        rule: how it is measured: sizes, error measures, what counts.
+        columns: of the table; every record also has "case" and "seed".
+        bars: what must be reached.
+        run: rows of one seed; each has "case", the name of what ran.
+        picture: draws the records of all seeds; None where there is nothing to see.
+    """
+
+    name: str
+    title: str
+    rule: str
+    columns: tuple[Column, ...]
+    bars: tuple[Bar, ...]
+    run: Callable[[Setting], Sequence[dict[str, Any]]]
+    picture: Callable[[Sequence[Record]], Figure] | None = None
