@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kansym.data import Dataset as Dataset
     from kansym.data import read_table as read_table
     from kansym.pipeline import fit as fit
+    from kansym.report.figures import plot as plot
     from kansym.result import Result as Result
     from kansym.vector import fit_all as fit_all
 
@@ -27,10 +28,11 @@ _HOME = {
     "Result": "kansym.result",
     "fit": "kansym.pipeline",
     "fit_all": "kansym.vector",
+    "plot": "kansym.report.figures",
     "read_table": "kansym.data",
 }
 
-__all__ = ["Config", "Dataset", "Result", "__version__", "fit", "fit_all", "read_table"]
+__all__ = ["Config", "Dataset", "Result", "__version__", "fit", "fit_all", "plot", "read_table"]
 
 
 def _version() -> str:

@@ -26,7 +26,7 @@ COMMANDS = {
     "predict": "Apply a run's formula to a table.",
     "export": "Write a run's formula as LaTeX, Python, ...",
     "plot": "Draw the network, the front, the fit, ...",
-    "report": "Write one HTML page with everything about a run.",
+    "report": "Write everything about a run on one page: HTML, PDF or Markdown.",
     "datasets": "List, describe and write the data sets that come with kansym.",
     "config": "Show the settings that a fit would use.",
     "experiment": "Run experiments of physics, held against published figures.",

@@ -157,7 +157,7 @@ def spelled_file_options(flags: Mapping[str, Any]) -> dict[str, str]:
 def _spelled(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value)
-    from kansym.report.html import listed
+    from kansym.report.command import listed
 
     return listed([f"{name}={unit}" for name, unit in value.items()])
 

@@ -11,19 +11,22 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpec
 
 from kansym.errors import ConfigError, printable
 from kansym.report import style
 
+Sheet = Figure | SubFigure  # what a picture is drawn on: a figure, or a part of one
 SUFFIXES = (".svg", ".png", ".pdf")
 # No dates and no versions: the same figure gives the same bytes.
+PDF_METADATA = {"CreationDate": None, "ModDate": None, "Creator": "kansym", "Producer": "kansym"}
 _METADATA: dict[str, dict[str, str | None]] = {
     ".svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
     ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "ModDate": None, "Creator": "kansym", "Producer": "kansym"},
+    ".pdf": PDF_METADATA,
 }
-_SETTINGS: dict[Any, Any] = {"svg.hashsalt": "kansym", "svg.fonttype": "path", "pdf.fonttype": 42}
+SETTINGS: dict[Any, Any] = {"svg.hashsalt": "kansym", "svg.fonttype": "path", "pdf.fonttype": 42}
 
 # Bundled with matplotlib first, then faces that cover the writing systems those lack, where they are installed.
 _FACES = ("STIXGeneral", "DejaVu Sans")
@@ -69,6 +72,40 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def sheet(width: float, height: float, onto: Sheet | None = None) -> Sheet:
+    """What to draw on: the sheet that is given, or else a new figure of a size in points."""
+    return new_figure(width, height) if onto is None else onto
+
+
+def place_of(axes: Axes) -> SubFigure:
+    """The room that axes take in their figure, as a sheet; the axes are hidden."""
+    figure = axes.figure
+    part = figure.add_subfigure(GridSpec(1, 1)[0], facecolor="none")
+    part.bbox_relative.set(axes.get_position())
+    axes.set_axis_off()
+    return part
+
+
+def figure_of(sheet: Sheet) -> Figure:
+    """The whole figure that a sheet is or is part of."""
+    return sheet if isinstance(sheet, Figure) else figure_of(sheet.figure)
+
+
+def size(sheet: Sheet) -> tuple[float, float]:
+    """Width and height in points."""
+    return 72 * sheet.bbox.width / sheet.dpi, 72 * sheet.bbox.height / sheet.dpi
+
+
+def settle(sheet: Sheet, across: float = 1.0, down: float = 1.0) -> None:
+    """Leave room for labels; `across` and `down` are the gaps between panels, in multiples of the letters' size."""
+    if isinstance(sheet, Figure):
+        sheet.tight_layout(pad=1.0, w_pad=across, h_pad=down)
+        return
+    width, height = size(sheet)
+    gaps = {"wspace": 0.25 + 0.1 * across, "hspace": 0.45 + 0.1 * down}
+    sheet.subplots_adjust(min(0.3, 48 / width), min(0.3, 40 / height), 1 - 10 / width, 1 - 18 / height, **gaps)
+
+
 def tidy(axes: Axes) -> Axes:
     """Axes in the house style: thin lines on two sides, serif numbers."""
     for side in ("top", "right"):
@@ -105,6 +142,6 @@ def encode(figure: Figure, suffix: str) -> bytes:
     if suffix not in SUFFIXES:
         raise ConfigError(f"cannot draw a picture as '{suffix}': choose a file name that ends in .svg, .png or .pdf")
     buffer = BytesIO()
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=_METADATA[suffix])
     return buffer.getvalue()

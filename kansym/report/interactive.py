@@ -1,14 +1,12 @@
-"""The network as a page that answers: one self-contained HTML file that works offline."""
+"""The network as a picture that answers: a slider for pruning, a click for the paths through an edge."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import replace
-from importlib.resources import files
 
 from kansym.graph import Graph
 from kansym.report.markup import mathml
+from kansym.report.page import page
 from kansym.report.scene import Units, same_numbers
 from kansym.report.svg import graph_svg, xml_text
 from kansym.report.units import units_of
@@ -20,10 +18,31 @@ def graph_page(result: Result) -> str:
 
     Returns a complete HTML document; a fit without a network gives a page that says so.
     """
-    graph = _whole(result.graph_before, result.graph)
     title = f"{result.table.target_name} as a function of {', '.join(result.table.input_names)}"
     law = mathml(result.formula.expression, result.formula.input_names, 6, result.formula.target_name)
-    return page(title, f'<div class="law">{law}</div>', graph, units_of(result))
+    body = network_html(result) or "<p>No network was trained: a direct check found the law.</p>"
+    return network_page(title, f'<div class="law">{law}</div>\n{body}')
+
+
+def network_page(title: str, body: str) -> str:
+    """A page that holds one answering picture; the script is left out where the body has none."""
+    scripts = ("graph.js",) if 'class="picture"' in body else ()
+    return page(title, f"<h1>{xml_text(title)}</h1>\n{body}", ("graph.css",), scripts)
+
+
+def network_html(result: Result) -> str:
+    """The answering picture of a fit's network, for a page that runs graph.js; empty text without a network."""
+    graph = _whole(result.graph_before, result.graph)
+    if graph is None:
+        return ""
+    return picture(graph, units_of(result), _pruned(graph, result.graph or graph))
+
+
+def _pruned(whole: Graph, left: Graph) -> int:
+    """How many edges are weaker than all that pruning left."""
+    kept = {edge.id for edge in left.active()}
+    weakest = min((edge.score for edge in whole.active() if edge.id in kept), default=0.0)
+    return sum(edge.score < weakest for edge in whole.active())
 
 
 def _whole(before: Graph | None, after: Graph | None) -> Graph | None:
@@ -37,41 +56,19 @@ def _whole(before: Graph | None, after: Graph | None) -> Graph | None:
     return before
 
 
-def page(title: str, above: str, graph: Graph | None, units: Units | None = None) -> str:
-    """A page of one network.
+def picture(graph: Graph, units: Units | None = None, pruned: int = 0) -> str:
+    """A network as HTML with its controls.
 
-    title: any text. above: HTML that is put between the title and the picture. graph: None for no network.
+    Args:
+        graph: as it was before pruning.
+        units: of inputs and targets.
+        pruned: how many of its weakest edges the slider leaves out at first.
     """
-    style, script = _resource("graph.css"), _resource("graph.js")
-    body = (
-        _picture(graph, units) if graph is not None else "<p>No network was trained: a direct check found the law.</p>"
-    )
-    end = f"<script>{script}</script>" if graph is not None else ""
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '{_digest(script)}'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f"<title>{xml_text(title)}</title><style>{style}</style></head>\n<body><main>\n"
-        f"<h1>{xml_text(title)}</h1>\n{above}\n{body}\n</main>{end}</body></html>\n"
-    )
-
-
-def _picture(graph: Graph, units: Units | None) -> str:
     return (
         '<div class="controls"><label for="threshold">Prune</label>'
-        '<input id="threshold" type="range" min="0" max="1" step="1" value="0">'
+        f'<input id="threshold" type="range" min="0" max="{len(graph.active())}" step="1" value="{pruned}">'
         '<output id="told" for="threshold"></output>'
         "<span>Click an edge or node to see the paths through it; Esc shows all again.</span></div>\n"
         '<p id="facts" role="status">Point at an edge for its facts.</p>\n'
         f'<div class="picture">{graph_svg(graph, units)}</div>'
     )
-
-
-def _resource(name: str) -> str:
-    return (files("kansym.report") / "page" / name).read_text(encoding="utf-8")
-
-
-def _digest(script: str) -> str:
-    """The script's name in a content security policy: this text may run, and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -2,7 +2,7 @@
 // The network's picture made to answer: point at a thing for its facts, click it (or press Enter on it) to see only the
 // paths through it, move the slider to see what pruning at that score would leave.
 (() => {
-  const picture = document.querySelector("svg");
+  const picture = document.querySelector(".picture svg");
   const facts = document.getElementById("facts");
   const slider = document.getElementById("threshold");
   const told = document.getElementById("told");
@@ -21,7 +21,6 @@
   const all = [...edges.values()];
   const scores = all.map((edge) => edge.score).sort((a, b) => a - b);
   const last = Math.max(...[...nodes.keys()].map((name) => Number(name.split(" ")[0])));
-  slider.max = String(scores.length);
   let chosen = null;
 
   // Names of the nodes that edges lead to (forward) or come from (backward), beginning with some.
