@@ -53,10 +53,29 @@ def say(text: str) -> None:
 
 def lines(event: Event) -> None:
     """One line for every stage that ends and every note: for logs and pipes."""
+    if isinstance(event, Note | StageFinished):
+        say(told(event))
+
+
+def told(event: Event) -> str:
+    """An event as one line of text."""
     if isinstance(event, Note):
-        say(f"note: {event.text}")
-    elif isinstance(event, StageFinished):
-        say(f"{event.stage}: {event.summary or 'done'} ({event.seconds:.1f} s)")
+        return printable(f"note: {event.text}")
+    if isinstance(event, StageFinished):
+        return printable(f"{event.stage}: {event.summary or 'done'} ({event.seconds:.1f} s)")
+    if isinstance(event, StageStarted):
+        return printable(f"{_title(event)} ...")
+    return printable(f"{event.stage}: {_standing(event)}")
+
+
+def _standing(event: Progress) -> str:
+    facts = (
+        f"{100 * event.fraction:.0f} %" if event.fraction is not None else "",
+        f"loss {event.loss:.3g}" if event.loss is not None else "",
+        f"{event.active_edges} edges" if event.active_edges is not None else "",
+        (event.formula or "")[:SHOWN_FORMULA],
+    )
+    return "  ".join(fact for fact in facts if fact)
 
 
 @contextmanager
@@ -89,10 +108,8 @@ class _Bar:
         """What the fit calls; `write` puts a line above the bar that stays."""
 
         def listen(event: Event) -> None:
-            if isinstance(event, Note):
-                write(printable(f"note: {event.text}"))
-            elif isinstance(event, StageFinished):
-                write(printable(f"{event.stage}: {event.summary or 'done'} ({event.seconds:.1f} s)"))
+            if isinstance(event, Note | StageFinished):
+                write(told(event))
             elif isinstance(event, StageStarted):
                 self.bars.reset(self.task, total=None, description=printable(_title(event)))
             else:

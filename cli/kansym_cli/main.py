@@ -22,6 +22,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "fit": "Find the law in a table of numbers.",
     "show": "Print what a run found.",
+    "watch": "Follow a fit that runs in another terminal.",
     "compare": "Print what several runs found, beside each other.",
     "predict": "Apply a run's formula to a table.",
     "export": "Write a run's formula as LaTeX, Python, ...",

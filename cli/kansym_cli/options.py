@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -154,6 +155,13 @@ def spelled_file_options(flags: Mapping[str, Any]) -> dict[str, str]:
     return {name: _spelled(value) for name, value in given.items() if name not in ("target", "features")}
 
 
+def spelled_files(data: Sequence[str]) -> dict[str, str]:
+    """The files of a fit, where there were several."""
+    from kansym.report.command import FILES, listed
+
+    return {FILES: listed(data)}
+
+
 def _spelled(value: Any) -> str:
     if not isinstance(value, Mapping):
         return str(value)
@@ -175,6 +183,13 @@ def load_run(run: Path) -> Result:
     from kansym.storage import load
 
     return load(run)
+
+
+def written(path: Path, content: str | bytes, as_json: bool) -> None:
+    """Write a file; with --json say so on stdout."""
+    write_output(path, content)
+    if as_json:
+        click.echo(json.dumps({"written": str(path)}))
 
 
 def write_output(path: Path, content: str | bytes) -> None:

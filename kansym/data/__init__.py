@@ -1,6 +1,7 @@
 """Tables: reading, checking, splitting and scaling them."""
 
 from kansym.data.dataset import Dataset
+from kansym.data.joining import joined
 from kansym.data.options import TableOptions
 from kansym.data.readers import READERS, as_dataset, from_frame, read_features, read_table
 from kansym.data.scaler import Scaler
@@ -15,6 +16,7 @@ __all__ = [
     "TableOptions",
     "as_dataset",
     "from_frame",
+    "joined",
     "read_features",
     "read_table",
     "split_header",

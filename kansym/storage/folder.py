@@ -22,6 +22,7 @@ LIMITS = {
     "model.safetensors": 512 << 20,
 }
 PICTURES = ("formulas.json", "formula.tex", "graph.svg", "report.html")
+LEFTOVERS = ("progress.jsonl",)  # of a fit that was killed
 STOP_REASONS = ("finished", "time limit", "interrupted")
 MAX_POINTS = 100_000
 MAX_SAMPLES = 200
@@ -39,7 +40,8 @@ def check_target(folder: str | os.PathLike[str]) -> None:
         raise ModelFileError(f"{quoted(target)} is a link to nowhere: choose another --out")
     if target.exists() and not target.is_dir():
         raise ModelFileError(f"{quoted(target)} is a file, not a run folder: choose another --out")
-    if target.is_dir() and any(target.iterdir()) and not is_run(target):
+    others = (path for path in target.iterdir() if path.name not in LEFTOVERS) if target.is_dir() else iter(())
+    if not is_run(target) and any(others):
         raise ModelFileError(f"folder {quoted(target)} holds other files and no run: choose another --out")
 
 

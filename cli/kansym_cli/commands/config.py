@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kansym_cli import options
+from kansym_cli import options, output
 
 
 @click.group()
@@ -16,6 +16,8 @@ def command() -> None:
 
 @command.command("show")
 @options.settings_options
-def show(**flags: Any) -> None:
+@options.JSON
+def show(as_json: bool, **flags: Any) -> None:
     """Print the settings as TOML, ready for --config: defaults, then the --config file, then the flags."""
-    click.echo(options.read_config(flags).to_toml(), nl=False)
+    config = options.read_config(flags)
+    click.echo(output.json_text(config.to_dict()) if as_json else config.to_toml(), nl=as_json)

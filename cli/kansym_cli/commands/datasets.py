@@ -39,16 +39,23 @@ def list_sets(kind: str | None, as_json: bool) -> None:
 
 @command.command("show")
 @NAME
-def show(name: str) -> None:
+@options.JSON
+def show(name: str, as_json: bool) -> None:
     """Print the card: source, licence, columns, units and the known law."""
     import kansym_datasets
 
     card: Any = kansym_datasets.card(name)
     is_law = hasattr(card, "variables")
     facts, table = (_law_facts(card), _law_columns(card)) if is_law else (_card_facts(card), _card_columns(card))
+    columns = ("column", "unit", "meaning")
+    if as_json:
+        named = {"name": card.name, "title": card.title, "kind": _kind(card), "source": card.source}
+        parts = [dict(zip(columns, row, strict=True)) for row in table]
+        click.echo(output.json_text({**named, "licence": card.licence, **dict(facts), "columns": parts}))
+        return
     rows = [[card.name, card.title], ["kind", _kind(card)], ["source", card.source], ["licence", card.licence], *facts]
     click.echo(output.columns([[first, printable(second)] for first, second in rows if second], indent=""))
-    click.echo("\n" + output.columns([["column", "unit", "meaning"], *table]))
+    click.echo("\n" + output.columns([list(columns), *table]))
 
 
 def _kind(card: Any) -> str:
@@ -94,7 +101,8 @@ def _drawn(variable: Any) -> str:
 @click.option("--rows", type=click.IntRange(1), help="Rows to generate; measured tables have theirs.")
 @click.option("--noise", type=float, default=0.0, show_default=True, help="Noise over the target's spread.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the generator.")
-def write(name: str, file: Path | None, out: Path | None, **choices: Any) -> None:
+@options.JSON
+def write(name: str, file: Path | None, out: Path | None, as_json: bool, **choices: Any) -> None:
     """Write the data set NAME as CSV to FILE; NAME.csv if none is given. Units stand in the header."""
     if file is not None and out is not None:
         raise click.UsageError("give the file once: as FILE or with -o")
@@ -102,6 +110,8 @@ def write(name: str, file: Path | None, out: Path | None, **choices: Any) -> Non
 
     target = file or out or Path(f"{name}.csv")
     kansym_datasets.write(name, target, **choices)
+    if as_json:
+        click.echo(output.json_text({"written": str(target), "target": kansym_datasets.card(name).target}))
     console.say(f"wrote {target}; now: kansym fit {_arguments(target, kansym_datasets.card(name))}")
 
 

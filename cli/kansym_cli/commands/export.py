@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -19,13 +20,16 @@ from kansym_cli import options
     help="latex, markdown, python, numpy, torch, c, fortran, javascript, excel, json, ... (a wrong name lists all).",
 )
 @options.OUTPUT
-def command(run: Path, language: str, output: Path | None) -> None:
+@options.JSON
+def command(run: Path, language: str, output: Path | None, as_json: bool) -> None:
     """Write the formula of the run folder RUN in another language, on stdout or to a file."""
     from kansym.export import FORMATS
 
     exporter = options.choose(FORMATS, language, "--format")
     text = exporter(options.load_run(run))
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
+    if output is not None:
+        options.written(output, text, as_json)
+    elif as_json:
+        click.echo(json.dumps({"format": language, "text": text}))
     else:
-        options.write_output(output, text)
+        click.echo(text, nl=not text.endswith("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym.errors import ConfigError, ModelFileError
-from kansym.events import Note
-from kansym_cli import console, options, output, several
+from kansym.events import Event, Listener, Note
+from kansym_cli import console, options, output, progress, several
 
 if TYPE_CHECKING:
     from kansym.budget import Budget
@@ -29,18 +29,22 @@ Exit codes: 0 finished, 1 kansym failed, 2 wrong usage or bad input,
 
 
 @click.command(epilog=EPILOG)
-@click.argument("data")
+@click.argument("data", nargs=-1, required=True)
 @options.table_options
 @options.settings_options
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder to write.  [default: runs/NAME-1, -2, ...]")
 @click.option("--resume", is_flag=True, help="With --out: reuse a finished run of the same data and settings.")
 @options.JSON
 @click.option("--quiet", is_flag=True, help="No progress and no notes on stderr.")
-def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
+def command(data: tuple[str, ...], out: Path | None, resume: bool, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Find the law that explains one column of the table DATA by the others, or each of several.
 
-    DATA is a CSV, TSV, text, Parquet, NPZ, HDF5 or Excel file; - reads CSV from standard input. The defaults are meant
-    to be good: no option is needed.
+    DATA is a CSV, TSV, text, Parquet, NPZ, HDF5 or Excel file; - reads CSV from standard input. Several files with the
+    same columns are one table. The defaults are meant to be good: no option is needed.
+
+    \b
+    kansym fit data.csv
+    kansym fit monday.csv tuesday.csv --target T --noise 0.01
     """
     if resume and out is None:
         raise click.UsageError("--resume needs the run folder: give it with --out")
@@ -51,10 +55,10 @@ def command(data: str, out: Path | None, resume: bool, as_json: bool, quiet: boo
     found = _finished_run(out, dataset, config, quiet) if resume and out is not None else None
     if out is not None and found is not None:
         return _print(found, out, as_json)
-    with _folder(out, data) as folder:
+    with _folder(out, data) as folder, progress.recorded(folder) as record:
         if not quiet:
             _announce(dataset, folder)
-        result = _with_options(_fit(dataset, config, quiet), flags)
+        result = _with_options(_fit(dataset, config, quiet, record), flags, data)
         result = result if source is None else _judged(result, source, quiet)
         _save(result, folder)
     return _print(result, folder, as_json)
@@ -65,7 +69,7 @@ class _Wishes:
     """What else was said on the command line."""
 
     out: Path | None
-    data: str
+    data: tuple[str, ...]
     resume: bool
     as_json: bool
     quiet: bool
@@ -85,12 +89,12 @@ def _several(dataset: Dataset, source: RowSource | None, config: Config, wishes:
         done = {name: part for name, part in zip(names, parts, strict=True) if part is not None}
         if len(done) == len(names):
             return _print_several(done, runs, wishes.out, wishes.as_json)
-    with _folder(wishes.out, wishes.data, one=False) as parent:
+    with _folder(wishes.out, wishes.data, one=False) as parent, progress.recorded(parent) as record:
         if not wishes.quiet:
             _announce(dataset, parent)
         runs, results = several.folders(parent, names), {}
-        for name, result in _fit(dataset, config, wishes.quiet, every=True).items():
-            result = _with_options(result, wishes.flags)
+        for name, result in _fit(dataset, config, wishes.quiet, record, every=True).items():
+            result = _with_options(result, wishes.flags, wishes.data)
             results[name] = result if source is None else _judged(result, source, wishes.quiet)
             _save(results[name], runs[name])
         options.write_output(parent / several.INDEX, several.index(runs))
@@ -103,12 +107,14 @@ def _print_several(results: Mapping[str, Result], runs: Mapping[str, Path], pare
     return max(EXIT_CODES[result.stop_reason] for result in results.values())
 
 
-def _read(data: str, table: TableOptions, seed: int) -> tuple[Dataset, RowSource | None]:
+def _read(data: Sequence[str], table: TableOptions, seed: int) -> tuple[Dataset, RowSource | None]:
     """The table, or of a large file a random sample and the source of all rows."""
-    from kansym.data import read_table
+    from kansym.data import joined, read_table
     from kansym.data.stream import is_large, read_sample
 
-    return read_sample(data, table, seed=seed) if is_large(data) else (read_table(data, table), None)
+    if len(data) == 1 and is_large(data[0]):
+        return read_sample(data[0], table, seed=seed)
+    return joined([read_table(each, table) for each in data]), None
 
 
 def _judged(result: Result, source: RowSource, quiet: bool) -> Result:
@@ -131,14 +137,19 @@ def _announce(dataset: Dataset, folder: Path) -> None:
     console.say(f"{dataset.source}: {dataset.rows} rows, {target} from {inputs}; run folder {folder}")
 
 
-def _fit(dataset: Dataset, config: Config, quiet: bool, every: bool = False) -> Any:
-    """The result, or with `every` one for each target by its name."""
+def _fit(dataset: Dataset, config: Config, quiet: bool, record: Listener, every: bool = False) -> Any:
+    """The result, or with `every` one for each target by its name; `record` hears what is shown."""
     # Loading the engine takes seconds; the budget starts after it.
     from kansym.budget import Budget
     from kansym.pipeline import fit
 
     budget = Budget(config.seconds)
-    with console.caught(signal.SIGINT, lambda: _interrupt(budget)), console.listener(quiet, budget) as listen:
+    with console.caught(signal.SIGINT, lambda: _interrupt(budget)), console.listener(quiet, budget) as show:
+
+        def listen(event: Event) -> None:
+            show(event)
+            record(event)
+
         if not quiet:
             listen(Note(f"searching for at most {config.seconds:g} s; Ctrl-C ends it with the best so far"))
         if every:
@@ -148,9 +159,10 @@ def _fit(dataset: Dataset, config: Config, quiet: bool, every: bool = False) -> 
         return fit(dataset, config, listen, budget)
 
 
-def _with_options(result: Result, flags: Mapping[str, Any]) -> Result:
-    """The result with what was said about the file, so that the report can tell how to repeat the fit."""
-    return replace(result, table=replace(result.table, options=options.spelled_file_options(flags)))
+def _with_options(result: Result, flags: Mapping[str, Any], data: Sequence[str]) -> Result:
+    """The result with what was said about the files, so that the report can tell how to repeat the fit."""
+    spelled = options.spelled_file_options(flags) | (options.spelled_files(data) if len(data) > 1 else {})
+    return replace(result, table=replace(result.table, options=spelled))
 
 
 def _save(result: Result, folder: Path) -> None:
@@ -167,12 +179,12 @@ def _interrupt(budget: Budget) -> None:
 
 
 @contextmanager
-def _folder(out: Path | None, data: str, one: bool = True) -> Iterator[Path]:
+def _folder(out: Path | None, data: Sequence[str], one: bool = True) -> Iterator[Path]:
     """The run folder, claimed before the fit so that a wrong --out costs no time; an unused new one is removed."""
     from kansym.storage import check_target
 
     try:
-        folder = _claim(Path(data).stem) if out is None else out
+        folder = _claim(Path(data[0]).stem) if out is None else out
         if one:
             check_target(folder)
         folder.mkdir(parents=True, exist_ok=True)

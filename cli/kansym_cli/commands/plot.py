@@ -18,7 +18,10 @@ PAGE = ".html"
 @click.command()
 @options.RUN
 @click.option(
-    "--kind", required=True, metavar="KIND", help="graph, edges, pareto, fit, history, ... (a wrong name lists all)."
+    "--kind",
+    required=True,
+    metavar="KIND",
+    help="graph, edges, pareto, fit, partial, domain or history.",
 )
 @click.option(
     "-o",
@@ -27,20 +30,21 @@ PAGE = ".html"
     type=click.Path(dir_okay=False, path_type=Path),
     help="FILE.svg, .png or .pdf; .html for a graph.",
 )
-def command(run: Path, kind: str, output: Path) -> None:
+@options.JSON
+def command(run: Path, kind: str, output: Path, as_json: bool) -> None:
     """Draw a picture of the run folder RUN; a graph as .html is a page with a slider for the pruning threshold."""
     suffix = output.suffix.lower()
     if suffix == PAGE and kind == "graph":
         from kansym.report.interactive import graph_page
 
-        options.write_output(output, graph_page(options.load_run(run)))
+        options.written(output, graph_page(options.load_run(run)), as_json)
         return
     if suffix not in SUFFIXES:
         ends = ".svg, .png, .pdf or .html" if kind == "graph" else ".svg, .png or .pdf"
         raise click.BadParameter(f"'{output}' should end in {ends}", param_hint="--output")
     kinds, encode = _drawing()
     draw = options.choose(kinds, kind, "--kind")
-    options.write_output(output, encode(draw(options.load_run(run)), suffix))
+    options.written(output, encode(draw(options.load_run(run)), suffix), as_json)
 
 
 def _drawing() -> tuple[Any, Callable[[Any, str], bytes]]:

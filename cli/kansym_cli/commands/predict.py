@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kansym_cli import console, options
+from kansym_cli import output as output_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +25,12 @@ PREDICTION = "prediction"
 @click.argument("data")
 @options.file_options
 @options.OUTPUT
-def command(run: Path, data: str, output: Path | None, **flags: Any) -> None:
+@options.JSON
+def command(run: Path, data: str, output: Path | None, as_json: bool, **flags: Any) -> None:
     """Apply the formula of the run folder RUN to the table DATA.
 
-    Writes CSV: the inputs, then a column `prediction`. DATA needs the inputs of the fit, in any order; the target may
-    be missing.
+    Writes CSV (or JSON): the inputs, then a column `prediction`. DATA needs the inputs of the fit, in any order; the
+    target may be missing.
     """
     result = options.load_run(run)
     from kansym.data import read_features
@@ -36,11 +38,12 @@ def command(run: Path, data: str, output: Path | None, **flags: Any) -> None:
     inputs = read_features(data, options.read_table_options(flags), result.table.input_names)
     predicted = result.predict(inputs)
     _warn(result, inputs, predicted)
-    text = _csv(result, inputs, predicted)
-    if output is None:
-        click.echo(text, nl=False)
+    if output is not None:
+        options.written(output, _csv(result, inputs, predicted), as_json)
+    elif as_json:
+        click.echo(_json(result, inputs, predicted))
     else:
-        options.write_output(output, text)
+        click.echo(_csv(result, inputs, predicted), nl=False)
 
 
 def _warn(result: Result, inputs: np.ndarray, predicted: np.ndarray) -> None:
@@ -55,6 +58,13 @@ def _warn(result: Result, inputs: np.ndarray, predicted: np.ndarray) -> None:
     unreal = int((~np.isfinite(predicted)).sum())
     if unreal:
         console.say(f"note: the formula has no real value in {unreal} of {len(inputs)} rows: these stand as nan")
+
+
+def _json(result: Result, inputs: np.ndarray, predicted: np.ndarray) -> str:
+    from kansym.storage import plain
+
+    columns = dict(zip(result.table.input_names, inputs.T.tolist(), strict=True))
+    return output_form.json_text(plain({"inputs": columns, PREDICTION: predicted.tolist()}))
 
 
 def _csv(result: Result, inputs: np.ndarray, predicted: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -17,7 +18,8 @@ FLAGS = {".htm": "html", ".markdown": "md"}  # what else a file's name may say
 @options.RUN
 @options.OUTPUT
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="How it is written.  [default: by FILE's ending]")
-def command(run: Path, output: Path | None, kind: str | None) -> None:
+@options.JSON
+def command(run: Path, output: Path | None, kind: str | None, as_json: bool) -> None:
     """Write everything about the run folder RUN on one page, on stdout or to a file.
 
     \b
@@ -33,9 +35,11 @@ def command(run: Path, output: Path | None, kind: str | None) -> None:
         )
     content = _written(run, chosen)
     if output is not None:
-        options.write_output(output, content)
+        options.written(output, content, as_json)
     elif isinstance(content, bytes):
         raise click.UsageError("a PDF needs a file to go to: give one with -o FILE.pdf")
+    elif as_json:
+        click.echo(json.dumps({"format": chosen, "text": content}))
     else:
         click.echo(content, nl=False)
 
