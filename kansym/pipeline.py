@@ -175,6 +175,7 @@ def finish(
     clock: _Clock,
 ) -> Result:
     """Refit and rank the candidates in raw units, and put the result together."""
+    spent = budget.remaining <= 0.0
     if not budget.interrupted:  # a time limit that has passed must not leave the numbers of the law unfinished
         budget = Budget(budget.remaining + GRACE, hit=budget.hit)
     with clock.stage("select", f"{len(found)} candidates"):
@@ -187,7 +188,8 @@ def finish(
         clock.listen(Progress("select", 1.0, None, None, str(front.best)))
     if problem.dataset.rows < SMALL:
         clock.listen(Note(f"{problem.dataset.rows} rows are too few for a test part: errors are leave-one-out"))
-    stop = "interrupted" if budget.interrupted else "time limit" if budget.hit else "finished"
+    cut_short = spent or (budget.hit and not front.exact)  # a stage's share ran out: no loss where the law was found
+    stop = "interrupted" if budget.interrupted else "time limit" if cut_short else "finished"
     return Result(
         config,
         _described(problem),
