@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from kansym.experiments.experiment import Experiment
 
 # Name -> (module in kansym.experiments, one line for the list).
-EXPERIMENTS: dict[str, tuple[str, str]] = {}
+EXPERIMENTS: dict[str, tuple[str, str]] = {
+    "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
+}
 
 
 def load(name: str) -> Experiment:
