@@ -15,13 +15,13 @@ import numpy as np
 
 from kansym.errors import DataError, did_you_mean, quote
 from kansym_datasets import catalogue
-from kansym_datasets.catalogue import Card, Certified
+from kansym_datasets.catalogue import Card, Certified, printed
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
     from kansym_datasets.laws import Law
 
-__all__ = ["Card", "Certified", "card", "load", "names", "write"]
+__all__ = ["Card", "Certified", "card", "load", "names", "printed", "write"]
 
 
 def names() -> tuple[str, ...]:

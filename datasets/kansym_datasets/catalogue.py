@@ -131,13 +131,31 @@ def load(name: str) -> Dataset:
     )
 
 
-def _numbers(known: Card) -> np.ndarray:
-    """Return the CSV file as (N, columns) float64, its header checked against the card."""
+def printed(name: str) -> np.ndarray:
+    """Return the inputs and the target of a measured table with all their printed digits.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        (N, D + 1) in the machine's extended precision: as 64-bit floats, Lanczos1 would lose what its residuals are
+        made of.
+
+    Raises:
+        DataError: if there is no such table.
+    """
+    known = card(name)
+    numbers = _numbers(known, np.longdouble)
+    return numbers[:, [known.table_columns.index(column) for column in (*known.inputs, known.target)]]
+
+
+def _numbers(known: Card, kind: type[np.floating[Any]] = np.float64) -> np.ndarray:
+    """Return the CSV file as (N, columns), its header checked against the card."""
     text = (files("kansym_datasets") / "data" / f"{known.name}.csv").read_text("utf-8")
     header, *rows = csv.reader(text.splitlines())
     if tuple(header) != known.table_columns:
         raise DataError(f"data set {quote(known.name)}: its columns do not match its card: reinstall kansym")
-    return np.array(rows, dtype=np.float64)
+    return np.array([[kind(cell) for cell in row] for row in rows])
 
 
 def _parse_card(raw: dict[str, Any]) -> Card:

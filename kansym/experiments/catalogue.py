@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 # Name -> (module in kansym.experiments, one line for the list).
 EXPERIMENTS: dict[str, tuple[str, str]] = {
+    "empirical": ("empirical", "Are nine laws of the history of science found again in tables like the first ones?"),
+    "firas": ("firas", "Does Planck's law come out of the measured microwave background, with its temperature?"),
+    "strd": ("strd", "How many certified digits does a fit of a given form reach on NIST's 27 sets?"),
+    "strd-free": ("strd_free", "Does a fit without a given form describe NIST's sets as well as the certified models?"),
+    "classics": ("classics", "Do famous measured tables give the laws they are known for?"),
+    "toys": ("toys", "Are the toy functions of the KAN papers found exactly?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }
 

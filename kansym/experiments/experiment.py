@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kansym.bench.tables import Column, Record
+from kansym.errors import ConfigError, quote
 from kansym.events import Listener, ignore
 
 if TYPE_CHECKING:
@@ -55,23 +56,31 @@ class Bar:
         return figure is not None and (figure >= self.limit if self.at_least else figure <= self.limit)
 
 
+def _unknown(name: str) -> Any:
+    raise ConfigError(f"nothing is known of data set {quote(name)}: run the experiment by `kansym experiment run`")
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a run of one seed is given.
 
     Args:
         seed: of everything that is random.
-        data: gives a data set by its name.
+        data: gives a data set by its name; of a generated one also (name, rows, noise, seed).
         tell: hears the events of fits.
         quick: small sizes and few steps: only to see that everything runs; bars are not held against this.
         peers: whether other programs run on the same problem, where they are installed.
+        card: gives what is known of a data set by its name: law, source, certified values.
+        digits: gives a measured table with all its printed digits by its name: (N, D + 1) in extended precision.
     """
 
     seed: int
-    data: Callable[[str], Dataset]
+    data: Callable[..., Dataset]
     tell: Listener = ignore
     quick: bool = False
     peers: bool = False
+    card: Callable[[str], Any] = _unknown
+    digits: Callable[[str], Any] = _unknown
 
 
 @dataclass(frozen=True)

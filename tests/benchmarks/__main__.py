@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from tests.benchmarks.tables import Report
 
 COMMANDS = (
-    "classics",
-    "firas",
-    "strd",
     "determinism",
     "surrogates",
     "conditioning",
@@ -38,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("name", choices=COMMANDS)
     made.add_argument("--limit", type=int, metavar="N", help="only the first N problems")
     made.add_argument("--names", nargs="+", metavar="NAME", help="only these data sets")
-    made.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (5 for classics and firas, else 1)")
+    made.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default 1)")
     made.add_argument("--processes", type=int, default=14, help="determinism: how many (default 14)")
     made.add_argument("--rows", type=int, help="streaming: rows of the file")
     made.add_argument("--time-limit", type=float, metavar="S", help="seconds per fit (default: that of kansym)")
@@ -54,10 +51,6 @@ def parser() -> argparse.ArgumentParser:
 def benchmark(options: argparse.Namespace) -> Benchmark:
     """What to run, on which problems, and how to show it."""
     # Each benchmark loads only what it needs.
-    if options.name in ("classics", "firas"):
-        return _classics(options)
-    if options.name == "strd":
-        return _strd(options)
     if options.name == "surrogates":
         return _surrogates(options)
     if options.name == "conditioning":
@@ -67,26 +60,6 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
     if options.name == "streaming":
         return _streaming(options)
     return _determinism(options)
-
-
-def _classics(options: argparse.Namespace) -> Benchmark:
-    from tests.benchmarks import classics
-    from tests.benchmarks.runs import Problem
-
-    firas = options.name == "firas"
-    names = ("firas",) if firas else options.names or classics.DEFAULT
-    seeds = range(5 if options.seeds is None else options.seeds)
-    problems = [Problem(name, seed, time_limit=options.time_limit) for name in names for seed in seeds]
-    if firas:
-        return classics.run_firas, problems, classics.report_firas
-    return classics.run_classic, problems, classics.report_classics
-
-
-def _strd(options: argparse.Namespace) -> Benchmark:
-    from tests.benchmarks import strd
-    from tests.benchmarks.runs import Problem
-
-    return strd.run_set, [Problem(name) for name in options.names or strd.names()], strd.report
 
 
 def _surrogates(options: argparse.Namespace) -> Benchmark:

@@ -1,4 +1,4 @@
-"""The benchmarks of tests/benchmarks: families of known laws, resumed runs and pages."""
+"""Families of known laws, and the benchmarks of tests/benchmarks: resumed runs and pages."""
 
 import json
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kansym.experiments.classics import FAMILIES
+from kansym.experiments.families import Family, member
 from tests.benchmarks import tables
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.classics import FAMILIES
-from tests.benchmarks.families import Family, member
 from tests.benchmarks.runs import Problem, Record, run_all
 from tests.benchmarks.tables import Report, finite
 
@@ -58,11 +58,12 @@ def test_the_command_runs_a_benchmark_and_writes_its_page(
 ) -> None:
     monkeypatch.setattr(tables, "DOCS", tmp_path)
     lines = str(tmp_path / "lines.jsonl")
-    assert main(["strd", "--names", "misra1a", "boxbod", "--results", lines, "--resume", "--write", "some"]) == 0
-    assert "reached 2 of 2" in capsys.readouterr().out
+    names = ["linear-8", "linear-16"]
+    assert main(["conditioning", "--names", *names, "--results", lines, "--resume", "--write", "some"]) == 0
+    assert "Parameterisations" in capsys.readouterr().out
     page = (tmp_path / "some.md").read_text()
-    assert "`python -m tests.benchmarks strd --names misra1a boxbod --write some`" in page
-    assert json.loads((tmp_path / "some.json").read_text())["records"][1]["name"] == "boxbod"
+    assert "`python -m tests.benchmarks conditioning --names linear-8 linear-16 --write some`" in page
+    assert json.loads((tmp_path / "some.json").read_text())["records"][1]["name"] == "linear-16"
 
 
 def double(problem: Problem) -> Record:

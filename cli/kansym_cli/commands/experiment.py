@@ -49,7 +49,8 @@ def run(name: str, seed: int | None, seeds: int, quick: bool, peers: bool, out: 
     from kansym import experiments
 
     experiment = experiments.load(name)
-    setting = experiments.Setting(0, kansym_datasets.load, console.lines, quick, peers)
+    sets = kansym_datasets.load, kansym_datasets.card, kansym_datasets.printed
+    setting = experiments.Setting(0, sets[0], console.lines, quick, peers, *sets[1:])
     chosen = range(seeds) if seed is None else (seed,)
     findings = experiments.run(experiment, setting, chosen, console.say)
     page = experiments.document(findings, _typed(name, seed, seeds, quick, peers))
