@@ -2,6 +2,7 @@
 
 from kansym.nn.kan import KAN, EdgeSamples, KANOptions, LayerSamples, Width
 from kansym.nn.layer import KANLayer
+from kansym.nn.linear import KANLinear
 from kansym.nn.normalisation import NORMALISATIONS
 from kansym.nn.options import BASE_ACTIVATIONS, LayerOptions
 from kansym.nn.paths import PATHS, choose
@@ -13,6 +14,7 @@ __all__ = [
     "PATHS",
     "EdgeSamples",
     "KANLayer",
+    "KANLinear",
     "KANOptions",
     "LayerOptions",
     "LayerSamples",

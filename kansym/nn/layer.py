@@ -194,7 +194,10 @@ class KANLayer(nn.Module):
         Returns:
             (E, N, I, F).
         """
-        seen = self.normalise(x)
+        return self.features_of(self.normalise(x), order)
+
+    def features_of(self, seen: Tensor, order: int = 0) -> Tensor:
+        """As `features`, of inputs (E, N, I) that are normalised already."""
         values = self._basis_on(self.grid.unsqueeze(1)).derivative(seen, order)  # (E, N, I, B)
         return self._with_branch(values, seen, order)
 
@@ -298,14 +301,14 @@ def _normal(layer: KANLayer, generator: torch.Generator) -> Tensor:
 
 
 def _kaiming(layer: KANLayer, generator: torch.Generator) -> Tensor:
-    """Uniform weights that give the sums a variance of about one for inputs spread over the grid.
+    """Uniform weights that give the sums a variance of about one for normalised inputs spread over the grid.
 
     Source: He et al. 2015, eq. 10, with the mean square of a spline's functions in the place of the rectifier's.
     """
     edges = (layer.members, layer.inputs, layer.outputs, layer.features_per_input)
     draw = 2 * torch.rand(edges, generator=generator, dtype=torch.float64) - 1
     points = layer.basis.even_points(8)[0].mT.unsqueeze(0)  # (1, S, I)
-    squares = layer.features(points.expand(layer.members, -1, -1)).double().square().mean((0, 1))  # (I, F)
+    squares = layer.features_of(points.expand(layer.members, -1, -1)).double().square().mean((0, 1))  # (I, F)
     spline = squares[:, : layer.basis_size].sum(-1, keepdim=True).expand(-1, layer.basis_size)
     energy = torch.cat([spline, squares[:, layer.basis_size :]], -1) * (1 + layer.has_base)
     return draw * (3 / (layer.inputs * energy.clamp_min(1e-12))).sqrt().unsqueeze(1)

@@ -42,7 +42,7 @@ HOMES = {
     "matplotlib": ("kansym.report",),
     "click": ("kansym_cli",),
     "rich": ("kansym_cli",),
-    "sklearn": ("kansym.sklearn",),
+    "sklearn": ("kansym.sklearn", "kansym.experiments.digits"),
     "joblib": ("kansym.sweep",),
     "narwhals": ("kansym.data",),
     "safetensors": ("kansym.storage",),

@@ -127,6 +127,14 @@ def test_kaiming_sums_have_a_variance_of_about_one() -> None:
         assert 0.8 < float(layer(x).detach().var()) < 1.2
 
 
+@pytest.mark.parametrize("name", ["layernorm", "tanh", "affine"])
+def test_kaiming_is_as_large_behind_a_normalisation(name: str) -> None:
+    layer = KANLayer(40, 200, 1, LayerOptions(normalisation=name, initialisation="kaiming", domain=(-2.0, 2.0)))
+    layer.initialise(torch.Generator().manual_seed(0))
+    x = torch.randn(1, 500, 40, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert 0.3 < float(layer(x).detach().var()) < 2.0
+
+
 def test_the_identity_passes_its_inputs_on() -> None:
     layer = KANLayer(3, 3, 2, LayerOptions(initialisation="identity"))
     layer.initialise(torch.Generator().manual_seed(0))
