@@ -117,7 +117,7 @@ EXPERIMENT = Experiment(
     name="digits",
     title="Handwritten digits: KAN layers in the place of linear ones",
     rule=(
-        f"scikit-learn's 1,797 digits of 8 x 8 pixels, {TEST_SHARE:.0%} held out by the seed; [64, {HIDDEN}, {CLASSES}] "
+        f"scikit-learn's 1,797 digits of 8 x 8 pixels, {TEST_SHARE:.0%} held out; [64, {HIDDEN}, {CLASSES}] "
         f"with 8 intervals and LayerNorm, the MLP as wide as gives it as many weights; AdamW, {EPOCHS} epochs, "
         f"batches of {BATCH}"
     ),
