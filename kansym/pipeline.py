@@ -27,6 +27,7 @@ from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.network import with_law
 from kansym.symbolic.selection import Names, description_length, front_of, outlying_row, simplified
 from kansym.symbolic.table import Candidate
+from kansym.threads import one_thread
 
 Array = np.ndarray
 SMALL = 30
@@ -66,6 +67,7 @@ class _Stage:
         self.clock.listen(StageFinished(self.name, taken, self.summary))
 
 
+@one_thread()
 def fit(
     table: Any,
     config: Config | None = None,

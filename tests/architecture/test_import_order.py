@@ -19,7 +19,7 @@ FOLDERS = {
 
 # Left to right as in docs/design.md. Rooms on one line are neighbours and may know each other (but not in a circle).
 ORDER = (
-    ("errors", "events", "registry", "config", "budget"),
+    ("errors", "events", "registry", "config", "budget", "threads"),
     ("data",),
     ("bases", "kernels"),
     ("nn",),
@@ -45,6 +45,7 @@ HOMES = {
     "sklearn": ("kansym.sklearn", "kansym.experiments.digits"),
     "joblib": ("kansym.sweep",),
     "narwhals": ("kansym.data",),
+    "threadpoolctl": ("kansym.threads",),
     "safetensors": ("kansym.storage",),
     "triton": ("kansym.kernels.gpu",),
 }

@@ -12,7 +12,7 @@ import kansym
 from kansym_cli import options, output
 from kansym_cli.main import THREAD_VARIABLES
 
-REQUIRED = ("torch", "numpy", "scipy", "sympy", "networkx", "click", "rich", "safetensors", "narwhals")
+REQUIRED = ("torch", "numpy", "scipy", "sympy", "networkx", "click", "rich", "safetensors", "narwhals", "threadpoolctl")
 # Extra -> (packages, what they are for).
 EXTRAS = {
     "plot": (("matplotlib",), "kansym plot"),
