@@ -18,6 +18,7 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "strd-free": ("strd_free", "Does a fit without a given form describe NIST's sets as well as the certified models?"),
     "classics": ("classics", "Do famous measured tables give the laws they are known for?"),
     "toys": ("toys", "Are the toy functions of the KAN papers found exactly?"),
+    "bases": ("bases", "Which basis fits, prunes and gives formulas best, with and without noise?"),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }
