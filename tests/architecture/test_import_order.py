@@ -32,7 +32,7 @@ ORDER = (
     ("export", "report"),
     ("storage",),
     ("discovery", "narrowing", "problem", "pipeline", "vector"),
-    ("sweep", "sklearn", "testing", "bench"),
+    ("sweep", "sklearn", "testing", "bench", "workbench"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
