@@ -202,7 +202,7 @@ def finish(
         _raw_errors(network, problem),
         network.history if network else (),
         _points(front, problem),
-        _environment(),
+        environment(),
         stop,
         problem.noise,
         clock.seconds,
@@ -304,7 +304,8 @@ def _points(front: ParetoFront, problem: Problem) -> Points:
     return Points(inputs, problem.raw.target[kept], front.best(inputs), tuple(str(p) for p in part[kept]))
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The versions that a result was made with, by name."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "machine": platform.machine()}

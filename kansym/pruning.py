@@ -193,7 +193,7 @@ def remove(model: KAN, edges: Sequence[EdgeId], x: Tensor) -> KAN | None:
     masks = [layer.mask.clone() for layer in model.stack]
     for edge in edges:
         masks[edge.layer][0, edge.source, sub_of(model, edge)] = False
-    closed = _close(model, masks)
+    closed = closed_masks(model, masks)
     if closed is None:
         return None
     means = [seen.outputs.mean(1) for seen in model.edge_samples(x).layers]  # (1, I, O) each
@@ -212,8 +212,9 @@ def _shift(layer: KANLayer, output: int, amount: float) -> None:
         layer.add_constant(0, sources[0], output, amount)
 
 
-def _close(model: KAN, masks: Sequence[Tensor]) -> list[Tensor] | None:
-    """Drop every edge that no input reaches or that reaches no output; None when an output is cut off."""
+def closed_masks(model: KAN, masks: Sequence[Tensor]) -> list[Tensor] | None:
+    """Return masks (1, I, O) without the edges that no input reaches or that reach no output; None when an output is
+    cut off."""
     current = [mask.clone() for mask in masks]
     fed = _fed_nodes(model, current)
     if not bool(fed[-1].all()):

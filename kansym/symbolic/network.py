@@ -76,12 +76,19 @@ def assemble(graph: Graph, chosen: dict[EdgeId, Expression], target: Scaler) -> 
 def formulas(matched: Matched, target: Scaler, rows: Rows, budget: Budget | Part) -> Iterator[Expression]:
     """Formulas of the network: first the best primitive of every edge, then every change of one edge that shortens the
     description of the whole table, judged after all constants have been refitted together."""
+    yield from (expression for _, expression in choices(matched, target, rows, budget))
+
+
+def choices(
+    matched: Matched, target: Scaler, rows: Rows, budget: Budget | Part
+) -> Iterator[tuple[dict[EdgeId, Expression], Expression]]:
+    """The same with the candidate of every edge that each formula is made of."""
     chosen = {edge: fits[0].expression for edge, fits in matched.candidates.items()}
     if not chosen:
         return
     best = _joined(matched.graph, chosen, target, rows)
     cost = description_length(best, mean_square(best, rows), rows)
-    yield best
+    yield chosen, best
     for edge, fits in sorted(matched.candidates.items(), key=lambda item: -matched.graph.edge(item[0]).score):
         for fit in fits[1:]:
             if budget.expired:
@@ -91,7 +98,7 @@ def formulas(matched: Matched, target: Scaler, rows: Rows, budget: Budget | Part
             length = description_length(expression, mean_square(expression, rows), rows)
             if length < cost:
                 chosen, best, cost = trial, expression, length
-                yield best
+                yield chosen, best
 
 
 def _joined(graph: Graph, chosen: dict[EdgeId, Expression], target: Scaler, rows: Rows) -> Expression:

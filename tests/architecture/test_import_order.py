@@ -32,7 +32,7 @@ ORDER = (
     ("storage",),
     ("discovery", "narrowing", "problem", "pipeline", "vector"),
     ("physics",),
-    ("sweep", "sklearn", "testing", "bench"),
+    ("sweep", "sklearn", "testing", "bench", "workbench"),
     ("experiments",),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
