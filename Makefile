@@ -1,5 +1,6 @@
 # make demo   a law of nature from a table, in a few minutes        make test   every test
-# make check  format, lint and types                                make clean  remove what these targets made
+# make check  format, lint and types                                make docs   the documentation, in build/docs
+# make clean  remove what these targets made
 #
 # Variables: PYTHON=python3.12 picks the interpreter, VENV=path the environment, DEMO=path the folder of the demo.
 # CONSTRAINTS= installs the newest versions instead of the tested pins; with VENV_FLAGS=--system-site-packages as well,
@@ -24,7 +25,7 @@ PYTEST_FLAGS ?=
 # A fit that ran out of time (exit code 3) still has a law to show.
 OR_TIME_UP := || [ $$? -eq 3 ]
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format docs clean
 .DELETE_ON_ERROR:
 
 # One law of the demo: $(1) the data set, $(2) flags of the fit, $(3) what the screen says.
@@ -58,6 +59,11 @@ format: $(VENV)/.ready-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The examples of the pages are run, which takes minutes; their results are kept until kansym or the example changes.
+docs: $(VENV)/.ready-docs
+	$(THREADS) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	@echo "build/docs/index.html"
+
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .ruff_cache .hypothesis
 
@@ -74,3 +80,7 @@ $(VENV)/.ready-demo: pyproject.toml $(wildcard $(CONSTRAINTS)) | $(BIN)/python
 $(VENV)/.ready-test: pyproject.toml $(wildcard $(CONSTRAINTS)) | $(BIN)/python
 	$(INSTALL) -e ".[plot,io,test]"
 	@touch $@ $(VENV)/.ready-demo
+
+$(VENV)/.ready-docs: pyproject.toml $(wildcard $(CONSTRAINTS)) | $(BIN)/python
+	$(INSTALL) -e ".[plot,io,sklearn,docs]"
+	@touch $@

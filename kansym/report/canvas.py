@@ -65,9 +65,16 @@ def drawable(text: str) -> str:
     return "".join(character if ord(character) in _covered() else "□" for character in printable(text))
 
 
+class Picture(Figure):
+    """A figure that notebooks show by themselves: they only know how to draw those that pyplot made."""
+
+    def _repr_svg_(self) -> str:
+        return encode(self, ".svg").decode("utf-8")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty white figure of a size in points, drawn by Agg until it is saved as something else."""
-    figure = Figure(figsize=(width / 72, height / 72), facecolor=style.WHITE)
+    figure = Picture(figsize=(width / 72, height / 72), facecolor=style.WHITE)
     FigureCanvasAgg(figure)
     return figure
 

@@ -473,7 +473,13 @@ def _standard_errors(table: _Table, state: _Starts) -> Array:
 
 def _size(table: _Table, state: _Starts, term: int) -> float:
     """Root mean square of a product before its coefficient."""
-    return float(np.sqrt(np.mean(_products(table, state.exponents, state.values)[0, term] ** 2)))
+    return _root_mean_square(_products(table, state.exponents, state.values)[0, term])
+
+
+def _root_mean_square(values: Array) -> float:
+    """Of numbers whose squares may be too large to be written."""
+    largest = float(np.max(np.abs(values)))
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if 0 < largest < np.inf else largest
 
 
 def _expression(table: _Table, state: _Starts, number: Callable[[float], Expression]) -> Expression:
@@ -484,7 +490,7 @@ def _expression(table: _Table, state: _Starts, number: Callable[[float], Express
         edges = [table.names[i] for i in state.chosen[0, k] if i]
         body = multiply(*powers, *edges)
         raw = np.prod(table.factors.T[state.chosen[0, k]], axis=0)
-        size = float(np.sqrt(np.mean(raw**2))) or 1.0
+        size = _root_mean_square(raw) or 1.0
         shift = float(np.exp(-state.exponents[0, k] @ table.means)) if len(table.means) else 1.0
         if np.abs(state.coefficients[0, k]) * _size(table, state, k) < NEGLIGIBLE:
             continue

@@ -147,7 +147,7 @@ def activation_l1(samples: EdgeSamples | Sequence[Tensor]) -> Tensor:
 
     Args:
         samples: what `KAN.edge_samples` gave (detached), or edge outputs (E, N, I, O), one per layer, of
-            `KANLayer.edge_outputs`, through which autograd finds the gradient (that of |y| is 0 at 0).
+            `KANLayer.edge_outputs`, through which autograd finds the gradient (that of abs(y) is 0 at 0).
 
     Source: Liu et al. 2024, eqs. 2.17-2.18.
     """

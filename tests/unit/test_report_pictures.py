@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 from matplotlib.mathtext import MathTextParser
 
 from kansym.errors import ConfigError
-from kansym.report.canvas import drawable, encode, new_figure
+from kansym.report.canvas import Picture, drawable, encode, new_figure
 from kansym.report.figures import KINDS, plot, save
 from kansym.report.markup import mathtext
 from kansym.report.scene import Units
@@ -85,6 +85,11 @@ def _some_errors():
 def test_the_same_result_gives_the_same_bytes(suffix: str):
     for kind in ("graph", "pareto"):
         assert encode(KINDS.get(kind)(result_of()), suffix) == encode(KINDS.get(kind)(result_of()), suffix)
+
+
+def test_a_notebook_shows_a_picture_without_pyplot():
+    picture = KINDS.get("pareto")(result_of())
+    assert isinstance(picture, Picture) and ElementTree.fromstring(picture._repr_svg_()).tag.endswith("svg")
 
 
 def test_files_carry_no_date_and_no_version():

@@ -102,3 +102,10 @@ def test_a_law_of_another_kind_gets_no_false_exponents() -> None:
 )
 def test_exponents_become_the_nearest_plain_fraction(value: float, tolerance: float, fraction: Fraction | None) -> None:
     assert near_fraction(value, tolerance) == fraction
+
+
+def test_an_edge_whose_square_is_beyond_all_numbers_is_tried_in_silence() -> None:
+    temperatures = np.linspace(270.0, 630.0, 19)
+    pressures = 1e11 * np.exp(-7700.0 / temperatures) / temperatures  # exp(630)**2 overflows
+    groups = [list(group) for group in products(Rows(temperatures[:, None], pressures))]
+    assert groups

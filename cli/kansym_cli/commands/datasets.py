@@ -99,7 +99,7 @@ def _drawn(variable: Any) -> str:
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("-o", "--output", "out", type=click.Path(dir_okay=False, path_type=Path), help="The same as FILE.")
 @click.option("--rows", type=click.IntRange(1), help="Rows to generate; measured tables have theirs.")
-@click.option("--noise", type=float, default=0.0, show_default=True, help="Noise over the target's spread.")
+@click.option("--noise", type=float, default=0.0, show_default=True, help="Noise over the target's root mean square.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the generator.")
 @options.JSON
 def write(name: str, file: Path | None, out: Path | None, as_json: bool, **choices: Any) -> None:
