@@ -102,14 +102,14 @@ class Suggestion:
 
 
 def suggestions(x: Array, y: Array, library: Library) -> list[Suggestion]:
-    """Every primitive of a library fitted to a curve, best first.
+    """Every primitive of a library fitted to a curve, best first; equally good ones, as sin and cos, as listed there.
 
     Args:
         x, y: what an edge saw and gave, (N,) each.
         library: the primitives to try; those that no search tries are left out.
     """
     found = (fitted(x, y, primitive) for primitive in library if primitive.searched)
-    return sorted((each for each in found if np.isfinite(each.error)), key=lambda each: each.cost)
+    return sorted((each for each in found if np.isfinite(each.error)), key=lambda each: round(each.cost, 1))
 
 
 def fitted(x: Array, y: Array, primitive: Primitive) -> Suggestion:
