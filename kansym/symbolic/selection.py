@@ -371,6 +371,7 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
         names.target_unit,
         description_length(fit.expression, fit.mean_square, rows) + unit_nats(fit.expression, names.dimensions),
         origin,
+        None if fit.covariance is None else tuple(tuple(map(float, row)) for row in fit.covariance),
     )
 
 
