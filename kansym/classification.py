@@ -30,7 +30,7 @@ from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront
 from kansym.symbolic.labels import is_name
 from kansym.symbolic.likelihood import Classes, MostLikely, logits_of, most_likely
 from kansym.symbolic.primitives import Library
-from kansym.symbolic.selection import Names, choose, description_length, preselected
+from kansym.symbolic.selection import RIVAL_NATS, Names, choose, description_length, preselected
 from kansym.symbolic.sparse import best_subsets
 from kansym.symbolic.table import thinned
 
@@ -69,15 +69,13 @@ def fit_logit(
     ) -> ParetoFront:
         columns = classes.inputs[:, list(kept)]
         rows, names = Rows(columns, response, weights), Names(problem.dataset.input_names, table.target_names[0])
-        plain = [(_line(len(kept)), "line"), (Constant(0.0), "constant")]
         own = Classes(columns, classes.counts)
+        likely = _likely([(_line(len(kept)), "line"), (Constant(0.0), "constant")], own)
         for _ in range(ROUNDS):
             terms = [] if "dictionary" in config.without or budget.expired else _terms(rows, problem.library)
-            worth = [*preselected([*found, *terms], rows, names), *plain]
-            front = ranked(worth, own, problem.dataset, config.max_complexity, budget)
-            rows = working_rows(own, front.best.expression)  # nearer to the labels than those of the smooth model
-            plain += [(formula.expression, formula.origin) for formula in front.formulas]
-        return front
+            likely = _likely(preselected([*found, *terms], rows, names), own, likely)
+            rows = working_rows(own, likely[0][0].expressions[0])  # nearer to the labels than those of the smooth model
+        return _front(likely, own, problem.dataset, config.max_complexity, budget)
 
     return fit(_smooth_table(table, classes, smooth), config, on_event, budget, judge=judge)
 
@@ -91,7 +89,9 @@ def _terms(rows: Rows, allowed: Library) -> list[tuple[Expression, str]]:
     rows, found = thinned(rows, TERM_ROWS), []
     for most in (1, 2, MANY):  # functions of one column, their products, everything: plain ones first
         dictionary = features(rows.inputs) if most > 2 else everyday_features(rows.inputs)
-        chosen = [i for i, each in enumerate(dictionary[0]) if len(each.variables) <= most and in_library(each, allowed)]
+        chosen = [
+            i for i, each in enumerate(dictionary[0]) if len(each.variables) <= most and in_library(each, allowed)
+        ]
         expressions, values = [dictionary[0][i] for i in chosen], dictionary[1][:, chosen]
         for subset in best_subsets(values, rows.target, rows.weights, MOST_TERMS) if chosen else []:
             pairs = zip(subset.coefficients, subset.columns, strict=True)
@@ -111,22 +111,41 @@ def _line(columns: int) -> Expression:
     return add(Constant(0.0), *(multiply(Constant(0.0), Variable(column)) for column in range(columns)))
 
 
-def ranked(
-    found: Iterable[tuple[Expression, str]], classes: Classes, table: Dataset, most: int, budget: Budget
-) -> ParetoFront:
-    """The front of candidate logits (with their origins), each with the constants that make the labels likeliest."""
-    likely = [(_fitted(expression, classes), origin) for expression, origin in found]
-    likely = [item for item in likely if np.isfinite(item[0].surprise)]
-    likely.sort(key=lambda item: _length(item[0], classes))
-    shapes: dict[Expression, tuple[MostLikely, str]] = {}
-    for rank, (each, origin) in enumerate(likely):
-        for form in _forms(each, classes, budget) if rank < TIDIED and not budget.expired else [each]:
-            if form.expressions[0].complexity <= most:
-                shapes.setdefault(_shape(form.expressions[0]), (form, origin))
-    formulas = [_formula(each, origin, classes, table) for each, origin in shapes.values()]
+Likely = list[tuple[MostLikely, str]]
+
+
+def _likely(found: Iterable[tuple[Expression, str]], classes: Classes, known: Likely | None = None) -> Likely:
+    """Candidate logits (with their origins) with the constants that make the labels likeliest, besides known ones.
+
+    The shortest description of the labels comes first.
+    """
+    fitted = [*(known or []), *((_fitted(expression, classes), origin) for expression, origin in found)]
+    finite = [item for item in fitted if np.isfinite(item[0].surprise)]
+    distinct = {_shape(each.expressions[0]): (each, origin) for each, origin in reversed(finite)}
+    return sorted(distinct.values(), key=lambda item: _length(item[0], classes))
+
+
+def _front(likely: Likely, classes: Classes, table: Dataset, most: int, budget: Budget) -> ParetoFront:
+    """The front of fitted candidates; the best of them without needless terms, and with known numbers exact."""
+    forms = [(each, origin) for each, origin in likely]
+    for each, origin in likely[:TIDIED]:
+        forms += [] if budget.expired else [(form, origin) for form in _shorter(each, classes, budget)]
+    short = [item for item in forms if item[0].expressions[0].complexity <= most]
+    formulas = [_formula(each, origin, classes, table) for each, origin in _better(short, classes)]
     formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
     best = min(formulas, key=lambda formula: formula.description_length)
     return replace(choose(formulas, working_rows(classes, best.expression)), rule=RULE)
+
+
+def _better(forms: Likely, classes: Classes) -> Likely:
+    """Those that no shorter one beats in likelihood, or that describe the labels nearly as briefly as the best."""
+    shortest = min((_length(each, classes) for each, _ in forms), default=np.inf)
+    kept, least = {}, np.inf
+    for each, origin in sorted(forms, key=lambda item: (item[0].expressions[0].complexity, item[0].surprise)):
+        if each.surprise < least or _length(each, classes) <= shortest + RIVAL_NATS:
+            kept.setdefault(_shape(each.expressions[0]), (each, origin))
+        least = min(least, each.surprise)
+    return list(kept.values())
 
 
 def _fitted(expression: Expression, classes: Classes) -> MostLikely:
@@ -139,9 +158,8 @@ def _freed(node: Expression) -> Expression:
     return Constant(node.value) if exact and abs(node.value) != 1 else node
 
 
-def _forms(likely: MostLikely, classes: Classes, budget: Budget) -> Iterator[MostLikely]:
-    """The formula, and with needless terms gone and known numbers made exact, as far as the labels allow."""
-    yield likely
+def _shorter(likely: MostLikely, classes: Classes, budget: Budget) -> Iterator[MostLikely]:
+    """The formula with needless terms gone and known numbers made exact, as far as the labels allow."""
     (expression,) = likely.expressions
     shorter = tidy(expression, working_rows(classes, expression), budget).expression
     if shorter != expression:

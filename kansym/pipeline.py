@@ -107,7 +107,9 @@ def fit(
         stage.summary = "; ".join(narrow.notes)
     if problem.constant:
         constant = Constant(float(problem.raw.target[0]))
-        return narrow.lifted(finish(problem, [(constant, "constant")], None, config, budget, clock, _ranking(judge, narrow)))
+        return narrow.lifted(
+            finish(problem, [(constant, "constant")], None, config, budget, clock, _ranking(judge, narrow))
+        )
     with clock.stage("search", "laws that need no network") as stage:
         share = budget.part((HOPELESS_SHARE if problem.hopeless else SEARCH_SHARE) * budget.remaining)
         problem, candidates, found = _searched(problem, share, on_event)
@@ -214,7 +216,7 @@ def finish(
         front,
         network and network.graph_before,
         _pictured(network, front, problem),
-        (network.structure, network.tensors) if network else None,
+        (network.structure | _powers(problem), network.tensors) if network else None,
         _raw_errors(network, problem),
         network.history if network else (),
         _points(front, problem),
@@ -223,6 +225,11 @@ def finish(
         problem.noise,
         clock.seconds,
     )
+
+
+def _powers(problem: Problem) -> dict[str, Any]:
+    """The powers of ten that the rows of the network were divided by."""
+    return {"input_powers": problem.input_powers.tolist(), "target_power": problem.target_power}
 
 
 def _described(problem: Problem) -> Table:

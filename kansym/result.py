@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kansym.config import Config
 from kansym.graph import Graph
 from kansym.symbolic.formula import Formula, ParetoFront
+
+if TYPE_CHECKING:
+    from kansym.nn.raw import RawNetwork
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,16 @@ class Result:
     def formula(self) -> Formula:
         """The chosen formula."""
         return self.front.best
+
+    @property
+    def model(self) -> RawNetwork | None:
+        """The pruned network as a torch module from rows (N, D) in raw units to values (N,); None without one.
+
+        Raises ConfigError for a network that cannot be rebuilt: edges fixed by hand, runs of an earlier kansym.
+        """
+        from kansym.nn.raw import RawNetwork
+
+        return None if self.network is None else RawNetwork.of(*self.network)
 
     @property
     def law_found(self) -> bool:

@@ -1,7 +1,7 @@
 """What may listen to a fit, each on the public events of `kansym.events`: a CSV file, TensorBoard, a live plot.
 
-    with CsvFile("events.csv") as listener:
-        kansym.fit("data.csv", on_event=listener)
+with CsvFile("events.csv") as listener:
+    kansym.fit("data.csv", on_event=listener)
 """
 
 from kansym.listeners.csv_file import CsvFile

@@ -99,10 +99,14 @@ class KANClassifier(ClassifierMixin, BaseEstimator):
         classes = counted(np.asarray(inputs), place.ravel(), weights, len(self.classes_))
         present = np.count_nonzero(classes.counts.sum(axis=0))
         if present < 2 or present < len(self.classes_):
-            raise ValueError(f"y has {present} class(es) with any weight: a classifier needs at least 2, and all of them")
+            raise ValueError(
+                f"y has {present} class(es) with any weight: a classifier needs at least 2, and all of them"
+            )
         if len(classes) < FEWEST_ROWS:
             raise ValueError(f"Found {len(classes)} different rows (n_samples = {len(inputs)}): at least 3 are needed")
-        self._laws: ClassLaws = fit_classes(self._table(classes), classes, list(map(str, self.classes_)), self._config())
+        self._laws: ClassLaws = fit_classes(
+            self._table(classes), classes, list(map(str, self.classes_)), self._config()
+        )
         self._share = classes.counts.sum(axis=0) / classes.counts.sum()
         self.reference_ = self.classes_[self._laws.reference]
         self.interrupted_ = any(result.stop_reason != "finished" for result in self._laws.results)

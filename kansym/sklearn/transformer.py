@@ -98,7 +98,9 @@ class KANTransformer(TransformerMixin, BaseEstimator):
 
         check_is_fitted(self, "graph_")
         inputs = np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
-        model = KAN.from_tensors(self._structure, {name: torch.from_numpy(array) for name, array in self._tensors.items()})
+        model = KAN.from_tensors(
+            self._structure, {name: torch.from_numpy(array) for name, array in self._tensors.items()}
+        )
         with torch.no_grad():
             hidden, layers = model.expand(torch.from_numpy(self._scaler.apply(inputs / self._powers))), []
             for place, layer in enumerate(model.stack):

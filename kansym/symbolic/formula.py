@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from kansym.errors import FormulaError
 from kansym.symbolic.expression import Expression, Tape
 
 
@@ -116,6 +117,17 @@ class Formula:
         from kansym.symbolic.code import code_in
 
         return code_in(self, language)
+
+    def numpy(self) -> Callable[..., np.ndarray]:
+        """The formula as a function of arrays, one for each column in the table's order, which are broadcast."""
+
+        def function(*columns: Any) -> np.ndarray:
+            if len(columns) != len(self.input_names):
+                raise FormulaError(f"the formula has {len(self.input_names)} columns, {len(columns)} were given")
+            arrays = np.broadcast_arrays(*(np.asarray(column, dtype=float) for column in columns))
+            return self(np.column_stack([array.ravel() for array in arrays])).reshape(arrays[0].shape)
+
+        return function
 
     def torch(self) -> Any:
         """The formula as a torch module from (N, D) to (N,), its free constants trainable."""

@@ -1,7 +1,7 @@
 """Constants of logit formulas by maximum likelihood: the classes that were counted are the most likely ones.
 
-One class is the reference, whose logit is 0; every other has a formula. For two classes this is logistic regression with
-a formula in the place of the straight line. Levenberg-Marquardt on the Fisher information (McCullagh and Nelder 1989).
+One class is the reference, whose logit is 0; every other has a formula. For two classes this is logistic regression
+with a formula in the place of the straight line. Levenberg-Marquardt on the Fisher information (McCullagh and Nelder 1989).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = np.ndarray
 EXPECTED = 10.0  # a logit is not much larger than this: what keeps it finite where a formula separates the classes
 STEPS = 60
 SETTLED = 1e-12
-LARGEST_DAMPING = 1e12
+LEAST_DAMPING, LARGEST_DAMPING = 1e-10, 1e12
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,9 @@ class _State:
     def stepped(self, damping: float) -> _State:
         """The state one damped Newton step on."""
         scale = _scale(self.information)
-        damped = self.information / scale[:, None] / scale + damping * np.eye(len(scale))
-        return self._at(self.tapes, self.classes, self.theta - np.linalg.solve(damped, self.slope / scale) / scale)
+        damped = self.information / scale[:, None] / scale + max(damping, LEAST_DAMPING) * np.eye(len(scale))
+        step = np.linalg.lstsq(damped, self.slope / scale, rcond=1e-14)[0] / scale
+        return self._at(self.tapes, self.classes, self.theta - step)
 
     def parts(self) -> list[Array]:
         """The constants of each formula."""

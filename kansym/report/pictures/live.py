@@ -36,7 +36,9 @@ def live(moments: Sequence[Moment], formula: str = "") -> Figure:
     for stage, group in groupby(points, key=lambda moment: moment.stage):
         part = list(group)
         colour = COLOURS[stages.index(stage) % len(COLOURS)]
-        axes.plot([m.seconds for m in part], [m.loss for m in part], color=colour, linewidth=1.3, marker="o", markersize=3)
+        axes.plot(
+            [m.seconds for m in part], [m.loss for m in part], color=colour, linewidth=1.3, marker="o", markersize=3
+        )
     if points:
         axes.set_yscale("log")
     axes.set_xlim(0, max((moment.seconds for moment in moments), default=1.0) or 1.0)
