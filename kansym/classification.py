@@ -38,9 +38,12 @@ Array = np.ndarray
 TIDIED = 8
 FOLDS = 5
 ROUNDS = 2
-TERM_ROWS, MOST_TERMS = 2000, 3
+TERM_ROWS, MOST_TERMS, PAIRS = 2000, 3, 12
 MANY = 99  # columns
-RULE = "the simplest formula within 3 nats of the shortest description (minus log-likelihood plus cost of nodes and constants)"
+RULE = (
+    "the simplest formula within 3 nats of the shortest description (minus log-likelihood plus cost of nodes and"
+    " constants)"
+)
 
 
 def fit_logit(
@@ -88,12 +91,10 @@ def _terms(rows: Rows, allowed: Library) -> list[tuple[Expression, str]]:
     """Sums of a few functions of the dictionary, chosen by the labels: the smooth logits blur what these can tell."""
     rows, found = thinned(rows, TERM_ROWS), []
     for most in (1, 2, MANY):  # functions of one column, their products, everything: plain ones first
-        dictionary = features(rows.inputs) if most > 2 else everyday_features(rows.inputs)
-        chosen = [
-            i for i, each in enumerate(dictionary[0]) if len(each.variables) <= most and in_library(each, allowed)
-        ]
-        expressions, values = [dictionary[0][i] for i in chosen], dictionary[1][:, chosen]
-        for subset in best_subsets(values, rows.target, rows.weights, MOST_TERMS) if chosen else []:
+        every, table = features(rows.inputs) if most > 2 else everyday_features(rows.inputs)
+        chosen = [i for i, each in enumerate(every) if len(each.variables) <= most and in_library(each, allowed)]
+        expressions, values = [every[i] for i in chosen], table[:, chosen]
+        for subset in best_subsets(values, rows.target, rows.weights, MOST_TERMS, PAIRS) if chosen else []:
             pairs = zip(subset.coefficients, subset.columns, strict=True)
             terms = [multiply(Constant(c), expressions[i]) for c, i in pairs]
             found += [add(*terms), add(*terms, Constant(subset.constant))]
@@ -154,8 +155,9 @@ def _fitted(expression: Expression, classes: Classes) -> MostLikely:
 
 def _freed(node: Expression) -> Expression:
     """A number that the search made exact is free again: it was exact for the smooth model, not for the labels."""
-    exact = isinstance(node, Constant) and node.label is not None and not is_name(node.label)
-    return Constant(node.value) if exact and abs(node.value) != 1 else node
+    if not isinstance(node, Constant) or node.label is None or is_name(node.label) or abs(node.value) == 1:
+        return node
+    return Constant(node.value)
 
 
 def _shorter(likely: MostLikely, classes: Classes, budget: Budget) -> Iterator[MostLikely]:
@@ -222,7 +224,7 @@ def _errors(expression: Expression, classes: Classes) -> dict[str, Errors]:
 
 @dataclass(frozen=True)
 class ClassLaws:
-    """A result for every class but the reference, whose logit is 0, and the place of the reference among the classes."""
+    """A result for every class but the reference, whose logit is 0; and which of the classes the reference is."""
 
     results: tuple[Result, ...]
     reference: int

@@ -18,8 +18,8 @@ def plain_graph(result: Result) -> networkx.DiGraph:
     """The active nodes and edges with names and attributes of text and numbers only, as every graph format takes them.
 
     Nodes are called n0_1 (layer 0, node 1), with a slot as a third number for each sum that a product multiplies; they
-    have kind, label, layer and index. Edges have score, primitive, r2 and the parameters a, b, c, d of c f(a x + b) + d,
-    where they were matched. Raises ConfigError for a run without a network.
+    have kind, label, layer and index. Edges have score, primitive, r2 and the parameters a, b, c, d of
+    c f(a x + b) + d, where they were matched. Raises ConfigError for a run without a network.
     """
     import networkx
 

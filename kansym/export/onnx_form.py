@@ -68,7 +68,7 @@ class Graph:
 def load_onnx() -> Any:
     """The package. Raises ConfigError where it is missing."""
     try:
-        import onnx
+        import onnx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ConfigError("onnx is not installed: pip install 'kansym[onnx]'") from error
     return onnx

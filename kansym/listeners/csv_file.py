@@ -9,8 +9,21 @@ from dataclasses import asdict
 
 from kansym.events import Event
 
-FIELDS = ("elapsed", "event", "stage", "detail", "fraction", "loss", "active_edges", "formula", "seconds", "summary",
-          "text")  # fmt: skip
+FIELDS: tuple[str, ...] = (
+    *(
+        "elapsed",
+        "event",
+        "stage",
+        "detail",
+        "fraction",
+        "loss",
+        "active_edges",
+        "formula",
+        "seconds",
+        "summary",
+        "text",
+    ),
+)
 
 
 class CsvFile:

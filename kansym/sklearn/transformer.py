@@ -12,7 +12,7 @@ from kansym.budget import Budget
 from kansym.config import Config
 from kansym.data import Dataset
 from kansym.data.dataset import default_names
-from kansym.discovery import run_network
+from kansym.discovery import pruned_network
 from kansym.errors import DataError
 from kansym.events import ignore
 from kansym.problem import check_reach, prepare
@@ -37,7 +37,7 @@ class KANTransformer(TransformerMixin, BaseEstimator):
         basis: functions on the edges, a name in `kansym.bases`.
 
     Attributes:
-        graph_: the pruned network as a `kansym.graph.Graph`, its edges matched with primitives.
+        graph_: the pruned network as a `kansym.graph.Graph`.
         n_features_in_, feature_names_in_: the columns, as in scikit-learn.
     """
 
@@ -83,11 +83,12 @@ class KANTransformer(TransformerMixin, BaseEstimator):
         except DataError as error:
             raise ValueError(str(error)) from error
         self._powers = problem.input_powers
-        network = run_network(problem.task(known=False), Budget(config.seconds), ignore)
+        network = pruned_network(problem.task(known=False), Budget(config.seconds), ignore)
         assert network is not None  # there are enough rows
-        self._scaler, self._structure, self._tensors = network.inputs, network.structure["kan"], network.tensors
-        self.graph_ = network.graph
-        self._nodes = inner_nodes(network.graph)
+        self._scaler, self._structure = network.scaled.inputs, network.model.structure()
+        self._tensors = {name: tensor.cpu().numpy().copy() for name, tensor in network.model.tensors().items()}
+        self.graph_ = network.after
+        self._nodes = inner_nodes(network.after)
         return self
 
     def transform(self, X: Any) -> Array:

@@ -1,7 +1,8 @@
 """Constants of logit formulas by maximum likelihood: the classes that were counted are the most likely ones.
 
 One class is the reference, whose logit is 0; every other has a formula. For two classes this is logistic regression
-with a formula in the place of the straight line. Levenberg-Marquardt on the Fisher information (McCullagh and Nelder 1989).
+with a formula in the place of the straight line. Levenberg-Marquardt on the Fisher information (McCullagh
+and Nelder 1989).
 """
 
 from __future__ import annotations

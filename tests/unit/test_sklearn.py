@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import kansym
 from kansym.config import Config
 from kansym.errors import ConfigError
-from kansym.sklearn import KANRegressor, merged
+from kansym.sklearn import KANClassifier, KANRegressor, KANTransformer, merged
 
 Array = np.ndarray
 # What is left are constants, monomials and sums of powers: the contract is that of any search.
@@ -28,8 +28,14 @@ QUICK = (
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KANRegressor(without=QUICK, drop=("tan",))])
-def test_scikit_learns_own_checks(estimator: KANRegressor, check: object) -> None:
+@parametrize_with_checks(
+    [
+        KANRegressor(without=QUICK, drop=("tan",)),
+        KANClassifier(without=QUICK, drop=("tan",)),
+        KANTransformer(width=(2,), preset="fast"),
+    ]
+)
+def test_scikit_learns_own_checks(estimator: object, check: object) -> None:
     check(estimator)  # type: ignore[operator]
 
 

@@ -24,7 +24,11 @@ EXTRAS = {
 @click.command()
 @options.JSON
 def command(as_json: bool) -> int:
-    """Show versions, devices, threads and extras; exit code 1 when something that is needed is missing."""
+    """Show versions, devices, threads and extras; exit code 1 when something that is needed is missing.
+
+    \b
+    kansym doctor
+    """
     versions = {name: _version(name) for name in REQUIRED}
     facts = {
         "kansym": kansym.__version__,

@@ -22,7 +22,13 @@ from kansym_cli import options
 @options.OUTPUT
 @options.JSON
 def command(run: Path, language: str, output: Path | None, as_json: bool) -> None:
-    """Write the formula of the run folder RUN in another language, on stdout or to a file."""
+    """Write the formula of the run folder RUN in another language, on stdout or to a file.
+
+    \b
+    kansym export runs/data-1 --format latex
+    kansym export runs/data-1 --format c -o law.c
+    kansym export runs/data-1 --format onnx -o law.onnx
+    """
     from kansym.export import FILES, FORMATS
 
     exporter = options.choose(dict([*FORMATS.items(), *FILES.items()]), language, "--format")

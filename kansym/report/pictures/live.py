@@ -35,10 +35,9 @@ def live(moments: Sequence[Moment], formula: str = "") -> Figure:
     stages = list(dict.fromkeys(moment.stage for moment in points))
     for stage, group in groupby(points, key=lambda moment: moment.stage):
         part = list(group)
-        colour = COLOURS[stages.index(stage) % len(COLOURS)]
-        axes.plot(
-            [m.seconds for m in part], [m.loss for m in part], color=colour, linewidth=1.3, marker="o", markersize=3
-        )
+        look = {"color": COLOURS[stages.index(stage) % len(COLOURS)], "linewidth": 1.3, "marker": "o", "markersize": 3}
+        losses = np.array([moment.loss for moment in part], dtype=float)
+        axes.plot([moment.seconds for moment in part], losses, **look)
     if points:
         axes.set_yscale("log")
     axes.set_xlim(0, max((moment.seconds for moment in moments), default=1.0) or 1.0)
