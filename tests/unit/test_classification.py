@@ -110,12 +110,14 @@ def test_a_law_is_found_from_its_labels(law: str, written: str) -> None:
     assert told and all(error is not None and error > 0 for error in told)
 
 
+@pytest.mark.slow
 def test_pure_chance_has_no_law() -> None:
-    x = rows(300)
+    x = rows(200)
     model = KANClassifier(preset="fast", without=PLAIN).fit(x, labels(np.zeros(len(x))))
     assert model.formula_.expression.variables == () and model.predict_proba(x)[:, 1] == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_classes_may_be_words_and_more_than_two() -> None:
     random = np.random.default_rng(8)
     centres = {"setosa": (0, 0), "virginica": (3, 0), "versicolor": (0, 3)}
@@ -134,10 +136,12 @@ def test_classes_may_be_words_and_more_than_two() -> None:
 def test_where_a_formula_is_not_real_the_classes_have_their_shares() -> None:
     x = np.random.default_rng(9).uniform(0.2, 4, (800, 1))
     model = KANClassifier(preset="fast", without=PLAIN, primitives=("log",)).fit(x, labels(3 * np.log(x[:, 0]) - 1))
-    assert "log" in model.formula_.text()
-    assert model.predict_proba([[-1.0]])[0] == pytest.approx(np.array([np.mean(model._share[0]), model._share[1]]))
+    assert not np.isfinite(model.formula_(np.zeros((1, 1)))).any()
+    share = model.predict_proba([[0.0]])[0]
+    assert share[1] == pytest.approx(np.mean(labels(3 * np.log(x[:, 0]) - 1)))
 
 
+@pytest.mark.slow
 def test_it_works_in_a_pipeline_and_a_search() -> None:
     x = rows(200)
     y = labels(3 * x[:, 0])
@@ -146,21 +150,22 @@ def test_it_works_in_a_pipeline_and_a_search() -> None:
     assert make_pipeline(StandardScaler(), search.best_estimator_).fit(x, y).score(x, y) > 0.75
 
 
+@pytest.mark.slow
 def test_inner_nodes_are_features_that_make_a_target_simple() -> None:
     x = rows(400)
     y = (x[:, 0] + 2 * x[:, 1]) ** 2
     frame = pd.DataFrame(x, columns=NAMES)
-    transformer = KANTransformer(width=(1,), preset="fast").set_output(transform="pandas")
+    transformer = KANTransformer(preset="fast").set_output(transform="pandas")
     nodes = transformer.fit(frame, y).transform(frame)
     assert list(nodes.columns) == ["kan_h1_0"] and len(nodes) == 400
     inner = nodes["kan_h1_0"].to_numpy()
-    groups = [np.abs(np.corrcoef(inner, each)[0, 1]) for each in (x[:, 0] + 2 * x[:, 1], y)]
-    assert max(groups) > 0.99  # the sum, or already its square
+    assert np.abs(np.corrcoef(inner, x[:, 0] + 2 * x[:, 1])[0, 1]) > 0.999
     assert {node.kind for node in transformer.graph_.nodes} == {"input", "sum"}
     pipeline = make_pipeline(transformer, KANRegressor(preset="fast", without=PLAIN)).fit(frame, y)
     assert pipeline.score(frame, y) > 0.99
 
 
+@pytest.mark.slow
 def test_the_dictionary_keeps_to_the_functions_that_were_chosen() -> None:
     x = rows(300)
     model = KANClassifier(preset="fast", without=PLAIN, primitives=("exp",)).fit(x, labels(3 * np.sin(2 * x[:, 0])))

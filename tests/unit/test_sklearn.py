@@ -96,6 +96,23 @@ def test_a_wrong_setting_is_told_at_the_fit() -> None:
         KANRegressor(preset="quick").fit(frame, energy)
 
 
+def test_a_frame_goes_in_and_a_column_of_its_kind_comes_out() -> None:
+    frame, energy = fall()
+    frame.index = pd.Index(range(100, 160))
+    result = kansym.fit(frame.assign(E=energy), Config(without=("network", "simplification")))
+    mixed = frame[["m", "v [m/s]"]].assign(note="text")
+    column = result.predict(mixed)
+    assert isinstance(column, pd.Series) and column.name == "E" and column.index.equals(frame.index)
+    np.testing.assert_allclose(column, energy)
+    polar = result.predict(pl.from_pandas(mixed).lazy())
+    assert isinstance(polar, pl.Series) and polar.name == "E" and polar.to_list() == column.to_list()
+    arrow = pytest.importorskip("pyarrow")
+    assert isinstance(result.predict(arrow.Table.from_pandas(mixed, preserve_index=False)), arrow.ChunkedArray)
+    assert isinstance(result.predict(frame.to_numpy()), np.ndarray)
+    with pytest.raises(kansym.errors.DataError, match="'m'"):
+        result.predict(frame[["v [m/s]"]])
+
+
 def test_fit_takes_frames_files_and_data_sets(tmp_path: Path) -> None:
     frame, energy = fall()
     frame["E"] = energy

@@ -18,6 +18,9 @@ EXTRAS = {
     "plot": (("matplotlib",), "kansym plot"),
     "gpu": (("triton",), "fused kernels on CUDA devices"),
     "io": (("pyarrow", "h5py", "openpyxl"), "Parquet, HDF5 and Excel tables"),
+    "sklearn": (("scikit-learn",), "the estimators"),
+    "onnx": (("onnx",), "kansym export --format onnx"),
+    "track": (("tensorboard",), "events for TensorBoard"),
 }
 
 
