@@ -28,7 +28,7 @@ def test_a_table_comes_through_a_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["my data (1).csv", "Ångström 表.csv", "with.many.dots.csv"])
 def test_file_names_with_blanks_and_other_scripts_make_run_folders(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text(TABLE.replace("\n", "\r\n"), encoding="utf-8", newline="")  # lines as Windows ends them
+    (tmp_path / name).write_bytes(TABLE.replace("\n", "\r\n").encode())  # lines as Windows ends them
     run = kansym(tmp_path, "fit", name, "--quiet", "--preset", "fast")
     assert run.returncode == 0, run.stderr
     folder = tmp_path / "runs" / f"{name.removesuffix('.csv')}-1"
