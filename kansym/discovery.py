@@ -124,6 +124,12 @@ class Task:
 
 def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network | None:
     """Train, prune and match networks; None when there are too few rows or the time is already up."""
+    found = pruned_network(task, budget, listen)
+    return None if found is None else _matched(found, task, listen)
+
+
+def pruned_network(task: Task, budget: Budget | Part, listen: Listener) -> Pruned | None:
+    """Train and prune networks; None when there are too few rows or the time is already up."""
     import torch
 
     torch.set_num_threads(1)
@@ -140,7 +146,7 @@ def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network 
     ]
     contenders = _contenders(found)
     sparse = [_sparse(outcome, scaled, task, budget, listen) for outcome in contenders]
-    return _matched(min(sparse, key=lambda each: each.score), scaled, task, listen)
+    return min(sparse, key=lambda each: each.score)
 
 
 @dataclass(frozen=True)
@@ -244,9 +250,10 @@ def _options(task: Task, intervals: int) -> Any:
 
 
 @dataclass(frozen=True)
-class _Sparse:
-    """A network after pruning, with what it was before."""
+class Pruned:
+    """A network after pruning (a `KAN` of one member), with what it was before, and the rows it was trained on."""
 
+    scaled: _Scaled
     model: Any
     before: Graph
     after: Graph
@@ -269,19 +276,19 @@ def _contenders(found: list[Any]) -> list[Any]:
     return [leader, *near[: MOST_CONTENDERS - 1]]
 
 
-def _sparse(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> _Sparse:
+def _sparse(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, listen: Listener) -> Pruned:
     model, names = outcome.model.member(outcome.best), (task.input_names, task.target_name)
     if task.small or budget.expired:
         graph = _graph(model, scaled.x, names)
-        return _Sparse(model, graph, graph, tuple(_training_rows(outcome, len(graph.active()))), _loss(outcome))
+        return Pruned(scaled, model, graph, graph, tuple(_training_rows(outcome, len(graph.active()))), _loss(outcome))
     report = _prune(model, scaled, task, budget, listen)
     rounds = [{"stage": "prune", "edges": edges, "validation": loss} for edges, loss in report.steps]
     history = (*_training_rows(outcome, len(report.graph_before.active())), *rounds)
-    return _Sparse(report.model, report.graph_before, report.graph_after, history, report.loss_after)
+    return Pruned(scaled, report.model, report.graph_before, report.graph_after, history, report.loss_after)
 
 
-def _matched(sparse: _Sparse, scaled: _Scaled, task: Task, listen: Listener) -> Network:
-    model = sparse.model
+def _matched(sparse: Pruned, task: Task, listen: Listener) -> Network:
+    model, scaled = sparse.model, sparse.scaled
     listen(Progress("match", None, sparse.loss, len(sparse.after.active()), None))
     matched = match_edges(sparse.after, scaled.inputs, task.library, brief=task.known)
     parts = {"train": task.train, "validation": task.validation}

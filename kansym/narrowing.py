@@ -103,8 +103,15 @@ class Narrowing:
             notes=(*result.table.notes, *self.notes),
         )  # fmt: skip
         formulas = tuple(self._lifted(formula) for formula in result.front.formulas)
+        network = result.network
+        if network is not None:
+            network = (network[0] | {"columns": list(self.kept)}, network[1])
         return replace(
-            result, table=table, front=replace(result.front, formulas=formulas), points=self._points(result.points)
+            result,
+            table=table,
+            network=network,
+            front=replace(result.front, formulas=formulas),
+            points=self._points(result.points),
         )
 
     def _lifted(self, formula: Formula) -> Formula:

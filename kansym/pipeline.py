@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,8 @@ PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in propo
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
 SEARCH_SHARE, NETWORK_SHARE = 0.7, 0.75  # of the time that is left when the stage starts
 HOPELESS_SHARE = 0.5  # of the time, for a table in which no smooth model sees anything
+# Ranks candidates (with their origins) for a problem whose columns are these of the table.
+Judge = Callable[[list[tuple[Expression, str]], Problem, tuple[int, ...], Budget], ParetoFront]
 
 
 @dataclass
@@ -75,6 +77,7 @@ def fit(
     budget: Budget | None = None,
     hints: Sequence[Expression] = (),
     target: str | None = None,
+    judge: Judge | None = None,
 ) -> Result:
     """Find the law that explains the target of a table by its inputs.
 
@@ -86,6 +89,7 @@ def fit(
         budget: a running time limit to share; a new one of `config.seconds` otherwise.
         hints: formulas of the inputs that may be near the law, such as those of another target; they are refitted.
         target: the target column of a frame or file; without it, the last one.
+        judge: ranks the candidates in the place of least squares, for a target that only stands for what was seen.
 
     Returns:
         The result, with the chosen formula in raw units; its `stop_reason` tells whether time or the user cut it short.
@@ -103,7 +107,9 @@ def fit(
         stage.summary = "; ".join(narrow.notes)
     if problem.constant:
         constant = Constant(float(problem.raw.target[0]))
-        return narrow.lifted(finish(problem, [(constant, "constant")], None, config, budget, clock))
+        return narrow.lifted(
+            finish(problem, [(constant, "constant")], None, config, budget, clock, _ranking(judge, narrow))
+        )
     with clock.stage("search", "laws that need no network") as stage:
         share = budget.part((HOPELESS_SHARE if problem.hopeless else SEARCH_SHARE) * budget.remaining)
         problem, candidates, found = _searched(problem, share, on_event)
@@ -120,11 +126,22 @@ def fit(
     known = known or problem.hopeless or "network" in config.without
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match") as stage:
         share = budget.part(NETWORK_SHARE * budget.remaining)
-        network = run_network(problem.task(known), share, on_event)
+        needless = judge is not None and "network" in config.without
+        network = None if needless else run_network(problem.task(known), share, on_event)
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
-    return narrow.lifted(finish(problem, found, network, config, budget, clock))
+    return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
+
+
+Ranking = Callable[[list[tuple[Expression, str]], Problem, Budget], ParetoFront]
+
+
+def _ranking(judge: Judge | None, narrow: Narrowing) -> Ranking:
+    """How candidates of the kept columns are ranked."""
+    if judge is None:
+        return _front
+    return lambda candidates, problem, budget: judge(candidates, problem, narrow.kept, budget)
 
 
 def _searched(
@@ -175,6 +192,7 @@ def finish(
     config: Config,
     budget: Budget,
     clock: _Clock,
+    ranking: Ranking,
 ) -> Result:
     """Refit and rank the candidates in raw units, and put the result together."""
     spent = budget.remaining <= 0.0
@@ -182,7 +200,7 @@ def finish(
         budget = Budget(budget.remaining + GRACE, hit=budget.hit)
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
-        front = _front(candidates, problem, budget)
+        front = ranking(candidates, problem, budget)
         doubt = problem.steering.doubt(candidates, front.best.expression, problem.raw, config.seed)
         if doubt is not None:
             problem = replace(problem, dropped=(*problem.dropped, doubt))
@@ -198,7 +216,7 @@ def finish(
         front,
         network and network.graph_before,
         _pictured(network, front, problem),
-        (network.structure, network.tensors) if network else None,
+        (network.structure | _powers(problem), network.tensors) if network else None,
         _raw_errors(network, problem),
         network.history if network else (),
         _points(front, problem),
@@ -207,6 +225,11 @@ def finish(
         problem.noise,
         clock.seconds,
     )
+
+
+def _powers(problem: Problem) -> dict[str, Any]:
+    """The powers of ten that the rows of the network were divided by."""
+    return {"input_powers": problem.input_powers.tolist(), "target_power": problem.target_power}
 
 
 def _described(problem: Problem) -> Table:

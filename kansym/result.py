@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kansym.config import Config
 from kansym.graph import Graph
 from kansym.symbolic.formula import Formula, ParetoFront
+
+if TYPE_CHECKING:
+    from kansym.nn.raw import RawNetwork
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class Result:
         return self.front.best
 
     @property
+    def model(self) -> RawNetwork | None:
+        """The pruned network as a torch module from rows (N, D) in raw units to values (N,); None without one.
+
+        Raises ConfigError for a network that cannot be rebuilt: edges fixed by hand, runs of an earlier kansym.
+        """
+        from kansym.nn.raw import RawNetwork
+
+        return None if self.network is None else RawNetwork.of(*self.network)
+
+    @property
     def law_found(self) -> bool:
         """Whether the formula says more than the mean of a target that varies."""
         errors = next(iter(self.formula.errors.values()), None)
@@ -91,6 +104,16 @@ class Result:
         found = found if self.law_found else "<p>No law was found: nothing is better than a constant.</p>"
         return f"{found}<p>$\\displaystyle {law}$</p>{self.front._repr_html_()}"
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """The chosen formula at inputs (N, D) in raw units, columns in the table's order."""
-        return self.formula(inputs)
+    def predict(self, inputs: Any) -> Any:
+        """The chosen formula at inputs in raw units.
+
+        inputs: (N, D) numbers, columns in the table's order, or a data frame, whose columns are found by their names.
+        Returns (N,) numbers; for a frame a column of its kind (a pandas or polars series, a pyarrow array) with the
+        target's name. Raises DataError where a column is missing or lacks a number.
+        """
+        from kansym.data.columnar import is_frame, series_like
+        from kansym.data.readers import features_of
+
+        if not is_frame(inputs):
+            return self.formula(inputs)
+        return series_like(inputs, self.formula(features_of(inputs, self.table.input_names)), self.table.target_name)

@@ -173,7 +173,7 @@ def _spelled(value: Any) -> str:
 def choose(registry: Any, name: str, flag: str) -> Any:
     """The entry of a registry that a flag names. Raises click's usage error with the names that exist."""
     if name in registry:
-        return registry.get(name)
+        return registry[name] if isinstance(registry, Mapping) else registry.get(name)
     names = ", ".join(registry.names()) if hasattr(registry, "names") else ", ".join(registry)
     raise click.BadParameter(f"{name!r} is unknown: choose from {names}", param_hint=flag)
 

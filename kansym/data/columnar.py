@@ -49,6 +49,7 @@ def table_from_frame(frame: Any, source: str = "data frame") -> RawTable:
         DataError: if it is no data frame, or a column name is blank or used twice.
     """
     narwhals = optional_module("narwhals", "data frames")
+    frame = frame.collect() if hasattr(frame, "collect_schema") and hasattr(frame, "collect") else frame
     names = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", ()))]
     check_header(source, names)
     with refuse_damage(source, "a data frame"):
@@ -66,3 +67,19 @@ def _frame_column(narwhals: Any, series: Any) -> Column:
     if series.dtype.is_numeric():
         return np.array(series.cast(narwhals.Float64).to_numpy(), dtype=np.float64)
     return ["" if item is None else str(item) for item in series.to_list()]
+
+
+def is_frame(data: Any) -> bool:
+    """Whether something has named columns: pandas, polars, pyarrow and the like."""
+    return hasattr(type(data), "column_names") or hasattr(type(data), "columns")  # a lazy one would be resolved
+
+
+def series_like(frame: Any, values: np.ndarray, name: str) -> Any:
+    """Numbers (N,) as one column of the same kind as a data frame of N rows, with its index if it has one."""
+    narwhals = optional_module("narwhals", "data frames")
+    wrapped = narwhals.from_native(frame)
+    wrapped = wrapped.collect() if isinstance(wrapped, narwhals.LazyFrame) else wrapped
+    space = narwhals.get_native_namespace(wrapped)
+    series = narwhals.new_series(name, values, narwhals.Float64, backend=space)
+    index = narwhals.maybe_get_index(wrapped)
+    return narwhals.to_native(series if index is None else narwhals.maybe_set_index(series, index=index))

@@ -98,6 +98,14 @@ def from_frame(frame: Any, options: TableOptions | None = None, **choices: Any) 
     return build_dataset(table_from_frame(frame), chosen)
 
 
+def features_of(frame: Any, names: Sequence[str]) -> np.ndarray:
+    """The inputs for a prediction, (N, D), from a data frame; other columns of it do not matter.
+
+    Raises DataError: if a column does not exist, holds text or lacks a number.
+    """
+    return build_features(table_from_frame(frame), TableOptions(), names)
+
+
 def as_dataset(data: Any, target: str | None = None) -> Dataset:
     """A data set from whatever holds a table: a `Dataset`, the path of a file, or a data frame.
 

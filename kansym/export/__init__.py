@@ -1,5 +1,5 @@
-"""Results in other tools' languages. `FORMATS` is the list; a format is a function from a Result to text."""
+"""Results in other tools' languages. `FORMATS` lists functions from a Result to text, `FILES` those to bytes."""
 
-from kansym.export.formats import FORMATS, export
+from kansym.export.formats import FILES, FORMATS, export, export_file
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FILES", "FORMATS", "export", "export_file"]

@@ -37,7 +37,7 @@ def _draw(axes: Axes, shape: Shape, order: int, scale: float) -> None:
         return
     patch = _patch(shape, scale)
     patch.set_zorder(order)
-    axes.add_patch(patch)
+    axes.add_artist(patch)  # the limits are known: to widen them patch by patch takes as long as the drawing
 
 
 def _patch(shape: Path | Disc | Frame, scale: float) -> Any:

@@ -202,11 +202,17 @@ def _ends(
     shared = {edge.id for edge in drawn}
     ends: dict[EdgeId, tuple[float, float]] = {}
     ports: dict[tuple[int, int, int], Port] = {}
+    entering: dict[tuple[int, int], list[Edge]] = {}
+    for edge in graph.edges:
+        entering.setdefault((edge.id.layer, edge.id.target), []).append(edge)
     for edge in graph.edges:
         place = nodes[edge.id.layer + 1, edge.id.target]
-        fellows = [e for e in graph.edges if (e.id.layer, e.id.target) == (edge.id.layer, edge.id.target)]
+        if place.node.kind != "product":  # of a wide network, most: to gather their fellows would take seconds
+            ends[edge.id] = (place.x - place.radius, place.y)
+            continue
+        fellows = entering[edge.id.layer, edge.id.target]
         slots = sorted({_slot(e) for e in fellows})
-        if place.node.kind != "product" or len(slots) < 2:
+        if len(slots) < 2:
             ends[edge.id] = (place.x - place.radius, place.y)
             continue
         y = place.y + (slots.index(_slot(edge)) - (len(slots) - 1) / 2) * 2.9 * PORT_RADIUS

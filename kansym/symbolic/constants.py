@@ -46,12 +46,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Fit:
-    """A formula with fitted constants, its weighted mean square error, and one standard error per free constant."""
+    """A formula with fitted constants, its weighted mean square error, and one standard error per free constant.
+
+    covariance: of the free constants (P, P), to first order; None where the rows do not determine them.
+    """
 
     expression: Expression
     mean_square: float
     standard_errors: Array
     condition: float = 1.0
+    covariance: Array | None = None
 
 
 def spread(target: Array, roots: Array | float) -> float:
@@ -143,8 +147,9 @@ def polish(expression: Expression, rows: Rows, evaluations: int = 200) -> Fit:
     tape = Tape(expression)
     if len(tape.start) == 0 or len(rows) < len(tape.start):
         return Fit(expression, mean_square(expression, rows), np.zeros(len(tape.start)))
-    theta, error, errors, condition = least_squares(tape, rows, evaluations)
-    return Fit(expression.with_constants(theta.tolist()), error, errors, condition)
+    theta, error, covariance, condition = least_squares(tape, rows, evaluations)
+    errors = np.full(len(theta), np.nan) if covariance is None else np.sqrt(np.diag(covariance))
+    return Fit(expression.with_constants(theta.tolist()), error, errors, condition, covariance)
 
 
 class Model(Protocol):
@@ -158,15 +163,15 @@ class Model(Protocol):
     def jacobian(self, inputs: Array, theta: Array) -> tuple[Array, Array]: ...
 
 
-def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Array, float, Array, float]:
-    """MINPACK's Levenberg-Marquardt from model.start: constants (P,), mean square, standard errors (P,), condition.
+def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Array, float, Array | None, float]:
+    """MINPACK's Levenberg-Marquardt from model.start: constants (P,), mean square, covariance (P, P), condition.
 
     The start comes back when no better constants are found. One more row a constant keeps the jacobian at full rank
     where the rows do not tell constants apart: there SciPy 1.17 reads memory that nobody wrote, and its answers
     change from call to call.
     """
     if not np.all(np.isfinite(model.start)):
-        return model.start, np.inf, np.full(len(model.start), np.nan), np.inf
+        return model.start, np.inf, None, np.inf
     roots = rows.roots
     unit = np.where(model.start == 0, 1.0, np.abs(model.start))
     size = float(np.max(np.abs(rows.target * roots))) or 1.0
@@ -194,16 +199,16 @@ def least_squares(model: Model, rows: Rows, evaluations: int = 200) -> tuple[Arr
         theta, after = found.x * unit, _mean_square_at(model, rows, found.x * unit)
         if not (np.isfinite(after) and after <= before):
             theta, after = model.start, before
-        errors, condition = _standard_errors(jacobian(theta / unit)[: len(rows)], unit, after / size / size, len(rows))
-    return theta, after, errors, condition
+        covariance, condition = _covariance(jacobian(theta / unit)[: len(rows)], unit, after / size / size, len(rows))
+    return theta, after, covariance, condition
 
 
 def _mean_square_at(model: Model, rows: Rows, theta: Array) -> float:
     return _mean_square_of(np.broadcast_to((model.values(rows.inputs, theta) - rows.target) * rows.roots, (len(rows),)))
 
 
-def _standard_errors(columns: Array, unit: Array, mean_square: float, rows: int) -> tuple[Array, float]:
-    """sqrt(diag(s**2 (J^T J)^-1)) through a QR decomposition, s**2 = RSS / (rows - constants)."""
+def _covariance(columns: Array, unit: Array, mean_square: float, rows: int) -> tuple[Array | None, float]:
+    """s**2 (J^T J)^-1 through a QR decomposition, s**2 = RSS / (rows - constants); None where it is singular."""
     count = columns.shape[1]
     scale = np.linalg.norm(columns, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -211,10 +216,10 @@ def _standard_errors(columns: Array, unit: Array, mean_square: float, rows: int)
     singular = np.linalg.svd(triangle, compute_uv=False)
     condition = float(singular[0] / singular[-1]) if singular[-1] > 0 else np.inf
     if not condition < 1e14 or rows <= count:
-        return np.full(count, np.nan), condition
+        return None, condition
     inverse = linalg.solve_triangular(triangle, np.eye(count))
-    variance = mean_square * rows / (rows - count)
-    return np.sqrt(variance * np.sum(inverse**2, axis=1)) / scale * unit, condition
+    inverse *= (np.sqrt(mean_square * rows / (rows - count)) * unit / scale)[:, None]
+    return inverse @ inverse.T, condition
 
 
 def fit(expression: Expression, rows: Rows, starts: Sequence[Array] | Array | None = None, steps: int = 30) -> Fit:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from kansym.symbolic.expression import Expression
+from kansym.errors import FormulaError
+from kansym.symbolic.expression import Expression, Tape
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Formula:
     "leave-one-out" then tells the error on rows the constants were not fitted to.
     box: the range of every input in the data, (low, high); outside it the formula extrapolates.
     description_length: in nats, the smaller the better; comparable between formulas of one run only.
+    covariance: of the free constants (P, P), to first order; None where it is not known. See `uncertainty`.
     """
 
     expression: Expression
@@ -68,6 +70,7 @@ class Formula:
     target_unit: str | None = None
     description_length: float = float("nan")
     origin: str = ""
+    covariance: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def complexity(self) -> int:
@@ -115,6 +118,17 @@ class Formula:
 
         return code_in(self, language)
 
+    def numpy(self) -> Callable[..., np.ndarray]:
+        """The formula as a function of arrays, one for each column in the table's order, which are broadcast."""
+
+        def function(*columns: Any) -> np.ndarray:
+            if len(columns) != len(self.input_names):
+                raise FormulaError(f"the formula has {len(self.input_names)} columns, {len(columns)} were given")
+            arrays = np.broadcast_arrays(*(np.asarray(column, dtype=float) for column in columns))
+            return self(np.column_stack([array.ravel() for array in arrays])).reshape(arrays[0].shape)
+
+        return function
+
     def torch(self) -> Any:
         """The formula as a torch module from (N, D) to (N,), its free constants trainable."""
         from kansym.symbolic.torch_form import to_torch
@@ -131,6 +145,26 @@ class Formula:
             return np.zeros(at.shape)
         (slopes,) = torch.autograd.grad(values.sum(), at, allow_unused=True)
         return np.zeros(at.shape) if slopes is None else slopes.numpy()
+
+    def uncertainty(self, inputs: np.ndarray) -> np.ndarray:
+        """One standard deviation (N,) of the predictions at inputs (N, D), from what is not known of the constants.
+
+        To first order, sqrt(g^T C g) with the derivatives g of the formula by its free constants and their covariance
+        C (the delta method). A formula that is wrong, and the noise of a new measurement, are not in it. 0 for a
+        formula without free constants; nan where the covariance is not known: constants that the rows do not
+        determine, formulas that were given and never fitted, runs saved by an earlier kansym.
+        """
+        points = np.asarray(inputs, dtype=float)
+        count = len(self.expression.free_constants)
+        if count == 0:
+            return np.zeros(len(points))
+        if self.covariance is None or len(self.covariance) != count:
+            return np.full(len(points), np.nan)
+        tape = Tape(self.expression)
+        with np.errstate(all="ignore"):
+            _, slopes = tape.jacobian(points, tape.start)  # (N, P)
+            variance = np.einsum("np,pq,nq->n", slopes, np.array(self.covariance), slopes)
+            return np.sqrt(np.maximum(variance, 0.0))
 
     def __str__(self) -> str:
         return f"{self.target_name} = {self.text(6)}"

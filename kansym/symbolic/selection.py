@@ -149,7 +149,7 @@ def front_of(
     """
     rows = parts.fitted
     fits: dict[Expression, tuple[Fit, str]] = {}
-    for rank, (expression, origin) in enumerate(_preselected(expressions, rows, names)):
+    for rank, (expression, origin) in enumerate(preselected(expressions, rows, names)):
         if budget is not None and budget.expired and fits:
             break
         fit = tidy(expression, rows, budget, names.known) if rank < TIDIED else polish(expression, rows, 30)
@@ -171,7 +171,7 @@ def _factored(fit: Fit, rows: Rows) -> Fit:
     return polish(form, rows, 30) if form.complexity < fit.expression.complexity else fit
 
 
-def _preselected(
+def preselected(
     expressions: Iterable[tuple[Expression, str]], rows: Rows, names: Names
 ) -> list[tuple[Expression, str]]:
     """The candidates worth polishing: the shortest descriptions, and the best of every complexity."""
@@ -371,6 +371,7 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
         names.target_unit,
         description_length(fit.expression, fit.mean_square, rows) + unit_nats(fit.expression, names.dimensions),
         origin,
+        None if fit.covariance is None else tuple(tuple(map(float, row)) for row in fit.covariance),
     )
 
 

@@ -65,6 +65,7 @@ def formula_to_json(formula: Formula) -> dict[str, Any]:
         "box": [list(limits) for limits in formula.box],
         "description_length": formula.description_length,
         "origin": formula.origin,
+        "covariance": None if formula.covariance is None else [list(row) for row in formula.covariance],
     }
 
 
@@ -84,6 +85,7 @@ def formula_from_json(
         target_unit=target_unit,
         description_length=number(record.get("description_length"), "description_length"),
         origin=text(record.get("origin"), "origin"),
+        covariance=_covariance(record.get("covariance")),
     )
 
 
@@ -181,6 +183,16 @@ def _constant(value: Any) -> FittedConstant:
         None if error is None else number(error, "an error"),
         label,
     )
+
+
+def _covariance(value: Any) -> tuple[tuple[float, ...], ...] | None:
+    """A square table; runs of earlier versions have none."""
+    if value is None:
+        return None
+    rows = [listing(row, "covariance") for row in listing(value, "covariance")]
+    if any(len(row) != len(rows) for row in rows):
+        raise ModelFileError("covariance should be as wide as it is high")
+    return tuple(tuple(number(entry, "covariance") for entry in row) for row in rows)
 
 
 def _errors(value: Any) -> Errors:

@@ -24,8 +24,13 @@ class Subset:
     error: float
 
 
-def best_subsets(features: Array, target: Array, weights: Array | None = None, most: int = 4) -> list[Subset]:
-    """The best subset of every size 1..most of features (N, F), each with a constant term, by exact least squares."""
+def best_subsets(
+    features: Array, target: Array, weights: Array | None = None, most: int = 4, pairs: int = 2
+) -> list[Subset]:
+    """The best subset of every size 1..most of features (N, F), each with a constant term, by exact least squares.
+
+    pairs: how many of the best pairs are given.
+    """
     w = np.ones(len(target)) if weights is None else weights / weights.mean()
     centre = w @ features / w.sum()
     x = (features - centre) * np.sqrt(w)[:, None]
@@ -39,11 +44,11 @@ def best_subsets(features: Array, target: Array, weights: Array | None = None, m
     if norm == 0:
         return []
     y = y / norm
-    chosen = _search(x, y, min(most, x.shape[1], len(target) - 2))
+    chosen = _search(x, y, min(most, x.shape[1], len(target) - 2), pairs)
     return [_solved(tuple(int(usable[i]) for i in columns), features, target, w) for columns in chosen]
 
 
-def _search(x: Array, y: Array, most: int) -> list[tuple[int, ...]]:
+def _search(x: Array, y: Array, most: int, kept: int) -> list[tuple[int, ...]]:
     correlation, gram = y @ x, x.T @ x
     single = tuple(int(i) for i in np.argsort(-np.abs(correlation), kind="stable")[:3])
     found: list[tuple[int, ...]] = [(single[0],)]
@@ -51,7 +56,7 @@ def _search(x: Array, y: Array, most: int) -> list[tuple[int, ...]]:
         return found
     pairs = _best_pairs(correlation, gram)
     pairs = sorted(pairs, key=lambda pair: _residual(x, y, pair))
-    found += pairs[:2]
+    found += pairs[:kept]
     front = pairs[:TOP_PAIRS]
     for size in range(3, most + 1):
         if not front:

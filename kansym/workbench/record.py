@@ -66,6 +66,9 @@ def _weights(bench: Workbench) -> tuple[dict[str, Any], dict[str, Any]]:
         "input_scale": data.inputs.scale.tolist(),
         "target_shift": data.target.shift.tolist(),
         "target_scale": data.target.scale.tolist(),
+        "input_powers": [1.0] * data.dataset.columns,
+        "target_power": 1.0,
+        "fixed": len(bench.mixed.fixed),
     }
     return structure, {name: tensor.numpy().copy() for name, tensor in splines.tensors().items()}
 

@@ -29,8 +29,10 @@ ORDER = (
     ("symbolic",),
     ("result",),
     ("export", "report"),
+    ("listeners",),
     ("storage",),
     ("discovery", "narrowing", "problem", "pipeline", "vector"),
+    ("classification",),
     ("physics",),
     ("sweep", "sklearn", "testing", "bench", "workbench"),
     ("experiments",),
@@ -48,6 +50,8 @@ HOMES = {
     "threadpoolctl": ("kansym.threads",),
     "safetensors": ("kansym.storage",),
     "triton": ("kansym.kernels.gpu",),
+    "onnx": ("kansym.export.onnx_form", "kansym.export.network_form"),
+    "IPython": ("kansym.listeners.live_plot",),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "code", "runpy"}
 NETWORK_MODULES = {

@@ -12,6 +12,7 @@ import pytest
 from kansym.config import Config
 from kansym.errors import ConfigError
 from kansym.export import FORMATS, export
+from kansym.export.formats import OF_THE_NETWORK
 from kansym.export.latex_form import latex_text
 from kansym.result import Points, Result, Table
 from kansym.symbolic.code.safe_names import safe_names
@@ -69,7 +70,7 @@ def run(code: str) -> dict:
     return module
 
 
-every_format = pytest.mark.parametrize("name", FORMATS.names())
+every_format = pytest.mark.parametrize("name", [name for name in FORMATS.names() if name not in OF_THE_NETWORK])
 every_table = pytest.mark.parametrize("names", TABLES.values(), ids=TABLES)
 every_formula = pytest.mark.parametrize("text", FORMULAS.values(), ids=FORMULAS)
 

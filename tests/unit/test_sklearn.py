@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import kansym
 from kansym.config import Config
 from kansym.errors import ConfigError
-from kansym.sklearn import KANRegressor, merged
+from kansym.sklearn import KANClassifier, KANRegressor, KANTransformer, merged
 
 Array = np.ndarray
 # What is left are constants, monomials and sums of powers: the contract is that of any search.
@@ -28,8 +28,14 @@ QUICK = (
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KANRegressor(without=QUICK, drop=("tan",))])
-def test_scikit_learns_own_checks(estimator: KANRegressor, check: object) -> None:
+@parametrize_with_checks(
+    [
+        KANRegressor(without=QUICK, drop=("tan",)),
+        KANClassifier(without=QUICK, drop=("tan",)),
+        KANTransformer(width=(2,), preset="fast"),
+    ]
+)
+def test_scikit_learns_own_checks(estimator: object, check: object) -> None:
     check(estimator)  # type: ignore[operator]
 
 
@@ -88,6 +94,23 @@ def test_a_wrong_setting_is_told_at_the_fit() -> None:
     frame, energy = fall()
     with pytest.raises(ConfigError, match="preset 'quick' is unknown"):
         KANRegressor(preset="quick").fit(frame, energy)
+
+
+def test_a_frame_goes_in_and_a_column_of_its_kind_comes_out() -> None:
+    frame, energy = fall()
+    frame.index = pd.Index(range(100, 160))
+    result = kansym.fit(frame.assign(E=energy), Config(without=("network", "simplification")))
+    mixed = frame[["m", "v [m/s]"]].assign(note="text")
+    column = result.predict(mixed)
+    assert isinstance(column, pd.Series) and column.name == "E" and column.index.equals(frame.index)
+    np.testing.assert_allclose(column, energy)
+    polar = result.predict(pl.from_pandas(mixed).lazy())
+    assert isinstance(polar, pl.Series) and polar.name == "E" and polar.to_list() == column.to_list()
+    arrow = pytest.importorskip("pyarrow")
+    assert isinstance(result.predict(arrow.Table.from_pandas(mixed, preserve_index=False)), arrow.ChunkedArray)
+    assert isinstance(result.predict(frame.to_numpy()), np.ndarray)
+    with pytest.raises(kansym.errors.DataError, match="'m'"):
+        result.predict(frame[["v [m/s]"]])
 
 
 def test_fit_takes_frames_files_and_data_sets(tmp_path: Path) -> None:

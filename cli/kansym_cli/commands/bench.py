@@ -48,7 +48,11 @@ def command() -> None:
 @_COMPILE
 @_MEMORY
 def layers(**chosen: Any) -> None:
-    """One step of one network, or of a population, on the shapes that each program is made for."""
+    """One step of one network, or of a population, on the shapes that each program is made for.
+
+    \b
+    kansym bench layers --quick
+    """
     _run("layers", **chosen)
 
 
@@ -56,7 +60,11 @@ def layers(**chosen: Any) -> None:
 @_shared
 @_SEEDS
 def training(**chosen: Any) -> None:
-    """Time to learn known functions, share of the seeds that do, and a thousand networks at once."""
+    """Time to learn known functions, share of the seeds that do, and a thousand networks at once.
+
+    \b
+    kansym bench training --quick
+    """
     _run("training", **chosen)
 
 
@@ -64,7 +72,11 @@ def training(**chosen: Any) -> None:
 @_shared
 @_COMPILE
 def scaling(**chosen: Any) -> None:
-    """Cost against grid, rows, width and networks, and the rounding error of every fast path."""
+    """Cost against grid, rows, width and networks, and the rounding error of every fast path.
+
+    \b
+    kansym bench scaling --quick
+    """
     _run("scaling", **chosen)
 
 

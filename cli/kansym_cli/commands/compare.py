@@ -25,6 +25,9 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
     """Print the laws of several run folders beside each other, and how far each is from that of the first.
 
     The distance is the root mean square of the difference over the spread, where the data of both were.
+
+    \b
+    kansym compare runs/data-1 runs/data-2
     """
     results = [options.load_run(run) for run in runs]
     rows = [_row(str(run), result, results[0]) for run, result in zip(runs, results, strict=True)]

@@ -22,7 +22,11 @@ def command() -> None:
 @click.option("--kind", help="Only this kind, such as measured or strd.")
 @options.JSON
 def list_sets(kind: str | None, as_json: bool) -> None:
-    """List the names, kinds and titles."""
+    """List the names, kinds and titles.
+
+    \b
+    kansym datasets list --kind measured
+    """
     import kansym_datasets
 
     cards = [kansym_datasets.card(name) for name in kansym_datasets.names()]
@@ -41,7 +45,11 @@ def list_sets(kind: str | None, as_json: bool) -> None:
 @NAME
 @options.JSON
 def show(name: str, as_json: bool) -> None:
-    """Print the card: source, licence, columns, units and the known law."""
+    """Print the card: source, licence, columns, units and the known law.
+
+    \b
+    kansym datasets show kepler
+    """
     import kansym_datasets
 
     card: Any = kansym_datasets.card(name)
@@ -103,7 +111,11 @@ def _drawn(variable: Any) -> str:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the generator.")
 @options.JSON
 def write(name: str, file: Path | None, out: Path | None, as_json: bool, **choices: Any) -> None:
-    """Write the data set NAME as CSV to FILE; NAME.csv if none is given. Units stand in the header."""
+    """Write the data set NAME as CSV to FILE; NAME.csv if none is given. Units stand in the header.
+
+    \b
+    kansym datasets write kepler
+    """
     if file is not None and out is not None:
         raise click.UsageError("give the file once: as FILE or with -o")
     import kansym_datasets

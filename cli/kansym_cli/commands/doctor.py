@@ -18,13 +18,20 @@ EXTRAS = {
     "plot": (("matplotlib",), "kansym plot"),
     "gpu": (("triton",), "fused kernels on CUDA devices"),
     "io": (("pyarrow", "h5py", "openpyxl"), "Parquet, HDF5 and Excel tables"),
+    "sklearn": (("scikit-learn",), "the estimators"),
+    "onnx": (("onnx",), "kansym export --format onnx"),
+    "track": (("tensorboard",), "events for TensorBoard"),
 }
 
 
 @click.command()
 @options.JSON
 def command(as_json: bool) -> int:
-    """Show versions, devices, threads and extras; exit code 1 when something that is needed is missing."""
+    """Show versions, devices, threads and extras; exit code 1 when something that is needed is missing.
+
+    \b
+    kansym doctor
+    """
     versions = {name: _version(name) for name in REQUIRED}
     facts = {
         "kansym": kansym.__version__,

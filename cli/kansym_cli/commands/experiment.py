@@ -23,7 +23,11 @@ def command() -> None:
 @command.command("list")
 @options.JSON
 def list_experiments(as_json: bool) -> None:
-    """List the experiments."""
+    """List the experiments.
+
+    \b
+    kansym experiment list
+    """
     from kansym.experiments.catalogue import EXPERIMENTS
 
     rows = [{"name": name, "question": words} for name, (_, words) in EXPERIMENTS.items()]
@@ -70,7 +74,11 @@ def _typed(name: str, seed: int | None, seeds: int, quick: bool, peers: bool) ->
 @click.argument("folder", type=FOLDER)
 @options.JSON
 def table(folder: Path, as_json: bool) -> None:
-    """Print one row per bar of every experiment whose JSON lies in FOLDER."""
+    """Print one row per bar of every experiment whose JSON lies in FOLDER.
+
+    \b
+    kansym experiment table docs/benchmarks/experiments
+    """
     from kansym.experiments.findings import summary
 
     rows = summary([page for path in sorted(folder.glob("*.json")) if "tables" in (page := _read(path))])

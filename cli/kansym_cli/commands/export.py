@@ -17,15 +17,23 @@ from kansym_cli import options
     "language",
     required=True,
     metavar="FORMAT",
-    help="latex, markdown, python, numpy, torch, c, fortran, javascript, excel, json, ... (a wrong name lists all).",
+    help="latex, markdown, python, numpy, torch, c, fortran, excel, json, onnx, graphml, ... (a wrong name lists all).",
 )
 @options.OUTPUT
 @options.JSON
 def command(run: Path, language: str, output: Path | None, as_json: bool) -> None:
-    """Write the formula of the run folder RUN in another language, on stdout or to a file."""
-    from kansym.export import FORMATS
+    """Write the formula of the run folder RUN in another language, on stdout or to a file.
 
-    exporter = options.choose(FORMATS, language, "--format")
+    \b
+    kansym export runs/data-1 --format latex
+    kansym export runs/data-1 --format c -o law.c
+    kansym export runs/data-1 --format onnx -o law.onnx
+    """
+    from kansym.export import FILES, FORMATS
+
+    exporter = options.choose(dict([*FORMATS.items(), *FILES.items()]), language, "--format")
+    if language in FILES and output is None:
+        raise click.UsageError(f"{language} is no text: name a file with -o")
     text = exporter(options.load_run(run))
     if output is not None:
         options.written(output, text, as_json)

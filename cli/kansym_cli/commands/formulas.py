@@ -79,7 +79,11 @@ _RESULTS = click.Path(dir_okay=False, path_type=Path)
 @click.option("--commit", help="Of the code, for the page.")
 @options.JSON
 def command(results: Path | None, out: Path | None, commit: str | None, jobs: int, as_json: bool, **chosen: Any) -> int:
-    """Recover known laws: rates by the rule of SRBench, times, sizes, and where every other law was lost."""
+    """Recover known laws: rates by the rule of SRBench, times, sizes, and where every other law was lost.
+
+    \b
+    kansym bench formulas --set nguyen --sample 3
+    """
     from kansym.bench.formulas.run import run
     from kansym_cli.formula_sets import problems
 

@@ -32,7 +32,12 @@ PAGE = ".html"
 )
 @options.JSON
 def command(run: Path, kind: str, output: Path, as_json: bool) -> None:
-    """Draw a picture of the run folder RUN; a graph as .html is a page with a slider for the pruning threshold."""
+    """Draw a picture of the run folder RUN; a graph as .html is a page with a slider for the pruning threshold.
+
+    \b
+    kansym plot runs/data-1 --kind fit -o fit.pdf
+    kansym plot runs/data-1 --kind graph -o network.html
+    """
     suffix = output.suffix.lower()
     if suffix == PAGE and kind == "graph":
         from kansym.report.interactive import graph_page

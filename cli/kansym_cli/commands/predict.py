@@ -31,6 +31,9 @@ def command(run: Path, data: str, output: Path | None, as_json: bool, **flags: A
 
     Writes CSV (or JSON): the inputs, then a column `prediction`. DATA needs the inputs of the fit, in any order; the
     target may be missing.
+
+    \b
+    kansym predict runs/data-1 new.csv -o predicted.csv
     """
     result = options.load_run(run)
     from kansym.data import read_features

@@ -1,7 +1,4 @@
-"""kansym as a scikit-learn estimator: `KANRegressor().fit(X, y)` finds the law, `predict` evaluates it.
-
-Needs the extra `sklearn`.
-"""
+"""The regressor: `KANRegressor().fit(X, y)` finds the law, `predict` evaluates it."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from kansym.config import Config
 from kansym.data import Dataset
 from kansym.data.dataset import default_names
+from kansym.sklearn.rows import FEWEST_ROWS, merged
 from kansym.vector import fit_all
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from kansym.symbolic.formula import Formula, ParetoFront
 
 Array = np.ndarray
-FEWEST_ROWS = 3
 
 
 class KANRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -174,10 +171,3 @@ class KANRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def front_(self) -> ParetoFront | list[ParetoFront]:
         check_is_fitted(self, "results_")
         return self.results_[0].front if self._single else [result.front for result in self.results_]
-
-
-def merged(rows: Array, weights: Array) -> tuple[Array, Array]:
-    """The different rows (M, D) in a fixed order, with the sums of their weights (M,); weight 0 leaves out."""
-    kept = weights > 0
-    different, place = np.unique(rows[kept], axis=0, return_inverse=True)
-    return different, np.bincount(place.ravel(), weights=weights[kept], minlength=len(different))
