@@ -80,6 +80,50 @@ def test_primitives_join_where_powers_do_not_do(
     assert error < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, b, c: 0.3 * a**0.425 * b**1.85 / c, ((1, 4), (1, 4), (1, 4))),
+        (lambda a, b: a + 0.3 * b**1.85, ((1, 4), (1, 4))),
+        (lambda z: 4 * (z**-12 - z**-6), ((0.95, 2.5),)),
+    ],
+    ids=["a product", "one of two terms", "steep powers of one column"],
+)
+def test_exponents_may_be_steep_or_no_fractions(
+    law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
+) -> None:
+    error, _ = best_of(powers, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+def test_a_free_exponent_keeps_its_size_under_noise() -> None:
+    rows = rows_of(lambda a, b, c: 0.3 * a**0.425 * b**2 / c, (1, 4), (1, 4), (1, 4), noise=0.01)
+    candidates = [formula for group in powers(rows) for formula in group]
+    formula = min(candidates, key=lambda each: description_length(each, mean_square(each, rows), rows))
+    assert len(formula.free_constants) == 2
+    assert min(abs(constant.value - 0.425) for constant in formula.free_constants) < 0.01
+    assert {node.exponent for node in formula.walk() if isinstance(node, Power)} == {Fraction(2), Fraction(-1)}
+
+
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, s, k, d, m: a * (s - k * d / (m - d)),
+         ((0.3, 0.6), (5, 20), (0.1, 1), (0.05, 0.4), (0.6, 1.2))),
+        (lambda a, t, k, u: a + (t - a) * np.exp(-k * u), ((10, 30), (60, 100), (0.02, 0.3), (0, 20))),
+        (lambda a, b, c: a * c * np.log(a / b), ((1, 5), (1, 5), (1, 5))),
+        (lambda k, c, n: k * c ** (1 / n), ((0.5, 5), (1, 20), (1, 5))),
+        (lambda k, c, n: k / (c**2) * c**n + k, ((0.5, 5), (1, 4), (1, 3))),
+    ],
+    ids=["a difference", "a decay", "the logarithm of a ratio", "a root of any order", "a power of any order"],
+)  # fmt: skip
+def test_an_edge_may_carry_a_function_of_two_columns(
+    law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
+) -> None:
+    error, _ = best_of(products, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
 def test_noise_leaves_the_exponents_exact() -> None:
     rows = rows_of(lambda a, b, c: 2 * a**2 * b / c + 3 * c**1.5 / a, (1, 4), (1, 4), (1, 4), noise=0.02)
     candidates = [formula for group in powers(rows) for formula in group]
