@@ -46,7 +46,7 @@ NUMERICAL = 1e-5
 CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an exponent is made exact
 CLEAN, NEGLIGIBLE = 1e-12, 1e-10
 ROUNDED = 1e-12  # from a fraction: an exponent that was made exact
-LINKS, LINKS_OF_PRODUCTS = ("y", "y^2", "1/y", "1/y^2", "log y"), ("y", "y^2", "1/y", "1/y^2")
+LINKS = ("y", "y^2", "1/y", "1/y^2", "log y")
 MOST_TERMS = 3
 SMALLEST = 1e-9  # of a column's largest value: nearer to 0 its logarithm is no use
 MOST_SIGNED, MOST_PATTERNS = 8, 8
@@ -120,7 +120,7 @@ def products(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression
     """The same with primitives on the edges: waves, exponentials, 1 + x, whole powers of columns that change sign, and
     powers of the sum or difference of two columns."""
     if rows.inputs.shape[1] > 0:
-        yield from _under_links(rows, most, LINKS_OF_PRODUCTS, _trained_products)
+        yield from _under_links(rows, most, LINKS, _trained_products)
 
 
 Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
@@ -334,8 +334,8 @@ def _primitives(column: int, scaled: bool, more: bool) -> Iterator[Expression]:
 
 
 def _of_two(inputs: Array) -> Iterator[Expression]:
-    """What an edge of two positive columns of (N, D) may carry: powers of their sum and difference, decays, the logarithm
-    of their ratio, and one to the power of the other.
+    """What an edge of two positive columns of (N, D) may carry: powers of their sum and difference, decays, logs of
+    their ratio, and one to the power of the other.
 
     Only where these say something: a difference keeps away from 0, what decays is neither gone nor untouched.
     """
