@@ -35,6 +35,7 @@ START_EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0)
 FAR_EXPONENTS = (*START_EXPONENTS, -12.0, -9.0, -6.0, -4.0, 4.0, 6.0, 9.0, 12.0)  # of a single column: steep potentials
 PAIR_POWERS = ("1", "-1", "1/2", "-1/2", "2", "-2")  # of a sum or difference of two columns
 MOST_PAIRED, NEAR_ZERO = 7, 1e-3  # columns; of its largest value, where a difference is too near to 0
+MOST_PAIRED_TERMS = 2  # of a sum in which primitives of two columns are tried: there are very many
 FAINTEST, STEEPEST = 0.05, 20.0  # middling exponents of decays
 LARGEST_EXPONENT, LARGEST_PLAIN = 14.0, 13.0
 MOST_LOOSE = 2  # exponents of a sum that may be no small fractions; a single product may have any number
@@ -65,8 +66,8 @@ class _Table:
     columns these are. negative (N, P): where they are negative. patterns (M, P): which of those that change sign may
     enter a product with odd powers, the likeliest first.
     factors (N, F): values of the primitives that an edge may carry, the first of them 1; names (F,) their expressions;
-    owner (F,): the column of each, and `columns` for those of two columns, of which a product has one at most.
-    target (N,) over `size`, roots (N,) of the weights.
+    owner (F,): the column of each, `columns` for sums and differences of two, `columns` + 1 for other functions of
+    two; a product has one of each at most. target (N,) over `size`, roots (N,) of the weights.
     """
 
     logs: Array
@@ -97,7 +98,7 @@ class _Table:
 @dataclass(frozen=True)
 class _Starts:
     """S sums of K products: coefficients (S, K), exponents (S, K, P), odd (S, K, P): whether the sign of a column
-    enters, chosen primitives and signs (S, K, N) as values, primitives (S, K, D + 1) as numbers; loss (S,)."""
+    enters, chosen primitives and signs (S, K, N) as values, primitives (S, K, D + 2) as numbers; loss (S,)."""
 
     coefficients: Array
     exponents: Array
@@ -175,7 +176,8 @@ def _trained_products(table: _Table, terms: int, before: _Starts | None) -> _Sta
     trained = _best(_train(few, drawn, FIRST_STEPS), TRAINED_FIRST)
     beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
     longer = None if before is None else _best(_train(few, _extended(few, before, drawn), FIRST_STEPS), EXTENDED)
-    choices = range(1, len(table.names))
+    of_two = terms <= MOST_PAIRED_TERMS
+    choices = [choice for choice in range(1, len(table.names)) if of_two or table.owner[choice] < table.columns]
     for depth in range(DEEPEST):
         grown = _raced(few, _grown(few, beam, choices))
         if depth == 0:
@@ -274,7 +276,7 @@ def _table(rows: Rows, primitives: bool) -> _Table | None:
     owner, columns = [-1], [np.ones(count)]
     carried = [(j, each) for j in range(x.shape[1]) for each in _primitives(j, j in scaled, primitives)]
     if primitives and not np.any(negative):
-        carried += [(x.shape[1], each) for each in _of_two(x)]
+        carried += [(x.shape[1], each) for each in _sums_of_two(x)] + [(x.shape[1] + 1, each) for each in _of_two(x)]
     for place, expression in carried:
         values = expression.evaluate(x)
         largest = np.max(np.abs(values))
@@ -333,14 +335,9 @@ def _primitives(column: int, scaled: bool, more: bool) -> Iterator[Expression]:
         yield from (raise_to(base, Fraction(p)) for p in ("1/2", "-1/2", "-1"))
 
 
-def _of_two(inputs: Array) -> Iterator[Expression]:
-    """What an edge of two positive columns of (N, D) may carry: powers of their sum and difference, decays, logs of
-    their ratio, and one to the power of the other.
-
-    Only where these say something: a difference keeps away from 0, what decays is neither gone nor untouched.
-    """
+def _sums_of_two(inputs: Array) -> Iterator[Expression]:
+    """Powers of the sum and difference of every two columns of (N, D), where these keep away from 0."""
     count = inputs.shape[1]
-    yield from _columns_to_the_power_of_columns(inputs[:, : count if count <= MOST_PAIRED else 0])
     for i, j in combinations(range(count if count <= MOST_PAIRED else 0), 2):
         for sign in (1, -1):
             values = inputs[:, i] + sign * inputs[:, j]
@@ -348,12 +345,20 @@ def _of_two(inputs: Array) -> Iterator[Expression]:
             if np.min(np.abs(values)) > NEAR_ZERO * np.max(np.abs(values)) and np.ptp(np.sign(values)) == 0:
                 pair = add(Variable(first), multiply(whole(sign), Variable(second)))
                 yield from (raise_to(pair, Fraction(p)) for p in PAIR_POWERS[: 6 if count <= 3 else 2])
+
+
+def _of_two(inputs: Array) -> Iterator[Expression]:
+    """Growth and decay by the product or ratio of every two positive columns of (N, D), the logarithm of the ratio, and
+    one column to the power of the other; only where an exponent is neither vast nor next to nothing."""
+    count = inputs.shape[1]
+    for i, j in combinations(range(count if count <= MOST_PAIRED else 0), 2):
         for p, q in ((1, 1), (1, -1), (-1, 1)):
             rate = multiply(raise_to(Variable(i), Fraction(p)), raise_to(Variable(j), Fraction(q)))
             if FAINTEST < float(np.median(rate.evaluate(inputs))) < STEEPEST:
                 decay = call("exp", multiply(whole(-1), rate))
-                yield from (decay, add(whole(1), multiply(whole(-1), decay)))
+                yield from (decay, add(whole(1), multiply(whole(-1), decay)), call("exp", rate))
         yield call("log", multiply(Variable(i), raise_to(Variable(j), Fraction(-1))))
+    yield from _columns_to_the_power_of_columns(inputs[:, : count if count <= MOST_PAIRED else 0])
 
 
 def _columns_to_the_power_of_columns(inputs: Array) -> Iterator[Expression]:
@@ -371,7 +376,7 @@ def _drawn(table: _Table, terms: int) -> _Starts:
     draws = np.random.Generator(np.random.PCG64(terms))
     starts = FAR_EXPONENTS if table.columns == 1 else START_EXPONENTS
     exponents = draws.choice(starts, size=(STARTS, terms, len(table.scaled)))
-    chosen = np.zeros((STARTS, terms, table.columns + 1), dtype=int)
+    chosen = np.zeros((STARTS, terms, table.columns + 2), dtype=int)
     for column in sorted(set(range(table.columns)) - set(table.scaled)):
         own = [i for i, name in enumerate(table.names) if table.owner[i] == column and _is_power(name)]
         if own:

@@ -111,11 +111,15 @@ def test_a_free_exponent_keeps_its_size_under_noise() -> None:
         (lambda a, s, k, d, m: a * (s - k * d / (m - d)),
          ((0.3, 0.6), (5, 20), (0.1, 1), (0.05, 0.4), (0.6, 1.2))),
         (lambda a, t, k, u: a + (t - a) * np.exp(-k * u), ((10, 30), (60, 100), (0.02, 0.3), (0, 20))),
+        (lambda c, k, q, t: c * k / (q - k) * np.exp(-k * t),
+         ((1, 4), (0.1, 0.5), (0.7, 2), (0, 8))),
+        (lambda f, m, p, w: f * np.exp(m * p) + w, ((10, 100), (0.1, 0.5), (0, 9), (5, 50))),
         (lambda a, b, c: a * c * np.log(a / b), ((1, 5), (1, 5), (1, 5))),
         (lambda k, c, n: k * c ** (1 / n), ((0.5, 5), (1, 20), (1, 5))),
         (lambda k, c, n: k / (c**2) * c**n + k, ((0.5, 5), (1, 4), (1, 3))),
     ],
-    ids=["a difference", "a decay", "the logarithm of a ratio", "a root of any order", "a power of any order"],
+    ids=["a difference", "a decay", "a difference and a decay", "growth", "the logarithm of a ratio",
+         "a root of any order", "a power of any order"],
 )  # fmt: skip
 def test_an_edge_may_carry_a_function_of_two_columns(
     law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
