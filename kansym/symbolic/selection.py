@@ -46,6 +46,7 @@ ROUNDED = 0.501  # units of the last decimal
 FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
 OUTLYING = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0
+ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
 
 
 @dataclass(frozen=True)
@@ -439,7 +440,8 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     """The one row of a small table that no good formula explains, or None.
 
     A row is left out when the best formula of the others is shorter by far, with the row's number and its own value
-    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others.
+    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others. Where a formula is
+    right to rounding, no row is an outlier of it.
     """
     if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_FOR_OUTLIERS:
         return None
@@ -453,6 +455,7 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     simplest: dict[int, Expression] = {}  # a long formula may bend to the outlier; the law itself then ranks far behind
     for _, expression in scored:
         simplest.setdefault(expression.complexity, expression)
+    rounding = ROUNDING * float(np.max(np.abs(rows.target * rows.roots)))
     tried = [expression for _, expression in scored[:8]] + [simplest[size] for size in sorted(simplest)[:8]]
     for expression in dict.fromkeys(tried):
         fitted = _refitted(expression, rows, 20)
@@ -463,7 +466,7 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
         misfit = mean_square(without, others)
         apart = abs(without.evaluate(rows.inputs[row : row + 1])[0] - rows.target[row])
         apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
-        if misfit > 0 and apart > OUTLYING * math.sqrt(misfit):
+        if misfit > 0 and apart > max(OUTLYING * math.sqrt(misfit), rounding):
             length = description_length(without, misfit, others) + 0.5 * math.log(misfit)
             if length < best:
                 best, found = length, row
