@@ -25,7 +25,7 @@ from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
-FREE_EXPONENT_NATS = 8.0
+FREE_EXPONENT_NATS = 4.0  # besides its nodes: x**p is written exp(p log x), which has two more than a power
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 3.0  # odds of 20 to 1
