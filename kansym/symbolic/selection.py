@@ -43,9 +43,10 @@ SIMPLIFY_SECONDS = 20.0
 CLEAN = 1e-9
 MOST_DECIMALS = 10
 ROUNDED = 0.501  # units of the last decimal
-FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
+FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS, MOST_IN_CLEAN_TABLES = 10, 200, 5000
 OUTLYING = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0
+SPIKE = 50.0  # middling errors
 ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
 
 
@@ -437,13 +438,13 @@ def _has_phase(expression: Expression) -> bool:
 
 
 def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
-    """The one row of a small table that no good formula explains, or None.
+    """The one row of a small table that no good formula explains, or None; of a larger one, if all others are exact.
 
     A row is left out when the best formula of the others is shorter by far, with the row's number and its own value
     to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others. Where a formula is
     right to rounding, no row is an outlier of it.
     """
-    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_FOR_OUTLIERS:
+    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_IN_CLEAN_TABLES:
         return None
     scored = [
         (description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))
@@ -458,12 +459,16 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     rounding = ROUNDING * float(np.max(np.abs(rows.target * rows.roots)))
     tried = [expression for _, expression in scored[:8]] + [simplest[size] for size in sorted(simplest)[:8]]
     for expression in dict.fromkeys(tried):
+        if len(rows) > MOST_FOR_OUTLIERS and not _one_row_apart(expression, rows):
+            continue
         fitted = _refitted(expression, rows, 20)
         residual = np.abs((fitted.evaluate(rows.inputs) - rows.target) * rows.roots)
         row = int(np.argmax(residual))
         others = rows.take(np.delete(np.arange(len(rows)), row))
         without = _refitted(fitted, others, 20)
         misfit = mean_square(without, others)
+        if len(rows) > MOST_FOR_OUTLIERS and misfit > rounding**2:
+            continue
         apart = abs(without.evaluate(rows.inputs[row : row + 1])[0] - rows.target[row])
         apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
         if misfit > 0 and apart > max(OUTLYING * math.sqrt(misfit), rounding):
@@ -471,3 +476,9 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
             if length < best:
                 best, found = length, row
     return found
+
+
+def _one_row_apart(expression: Expression, rows: Rows) -> bool:
+    """Whether the largest error is of another kind than the middling one; worth a look before anything is refitted."""
+    error = np.abs((expression.evaluate(rows.inputs) - rows.target) * rows.roots)
+    return bool(np.max(error) > SPIKE * np.median(error) and np.max(error) > ROUNDING * np.max(np.abs(rows.target)))
