@@ -49,6 +49,7 @@ CLEAN, NEGLIGIBLE = 1e-12, 1e-10
 ROUNDED = 1e-12  # from a fraction: an exponent that was made exact
 LINKS = ("y", "y^2", "1/y", "1/y^2", "log y")
 MOST_TERMS = 3
+FAINT, FAINT_SHARE = 0.02, 0.02  # of the mean size: rows near 0; of all sizes: what such rows may add up to
 SMALLEST = 1e-9  # of a column's largest value: nearer to 0 its logarithm is no use
 MOST_SIGNED, MOST_PATTERNS = 8, 8
 TRAINED_FIRST, DRAWN_FIRST = 2, 2  # networks of powers that the first primitive joins: best ones, and fresh ones
@@ -129,9 +130,11 @@ Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
 
 def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) -> Iterator[Iterator[Expression]]:
     thin = rows.take(np.arange(min(len(rows), MANY_ROWS)))
-    links = [link for link, _ in usable(rows.target) if link.name in names]
-    changed = [Rows(thin.inputs, link.forward(thin.target), weights_under(link, thin.target, thin.weights))
-               for link in links]  # fmt: skip
+    clear = _clear(rows)
+    links = [link for link, _ in usable(clear.target) if link.name in names]
+    seen = [thin if link.name == "y" else clear.take(np.arange(min(len(clear), MANY_ROWS))) for link in links]
+    changed = [Rows(part.inputs, link.forward(part.target), weights_under(link, part.target, part.weights))
+               for link, part in zip(links, seen, strict=True)]  # fmt: skip
     tables = [_table(each, train is _trained_products) for each in changed]
     before: dict[str, _Starts] = {}
     for terms in range(1, most + 1):
@@ -143,6 +146,20 @@ def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) 
                 before[link.name] = _best(trained, EXTENDED)
                 found = _formulas(table, trained)
                 yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
+
+
+def _clear(rows: Rows) -> Rows:
+    """The rows without those whose target noise has brought to 0 or to the other side of it, where these are faint.
+
+    No inverse, root or logarithm is defined on them; they would weigh next to nothing under most links. All rows of a
+    target that really has both signs.
+    """
+    y = rows.target
+    if np.all(y > 0) or np.all(y < 0):
+        return rows
+    size = np.abs(y)
+    clear = np.sign(np.sum(y)) * y > FAINT * np.mean(size)
+    return rows.take(np.flatnonzero(clear)) if size[~clear].sum() < FAINT_SHARE * size.sum() else rows
 
 
 def _formulas(table: _Table, full: _Starts) -> Iterator[Expression]:

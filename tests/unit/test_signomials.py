@@ -128,6 +128,19 @@ def test_an_edge_may_carry_a_function_of_two_columns(
     assert error < 1e-9
 
 
+def test_rows_that_noise_has_brought_below_zero_do_not_close_the_other_links() -> None:
+    draws = np.random.default_rng(3)
+    inputs = np.column_stack([draws.uniform(50, 100, 500), 10 ** draws.uniform(-1, 2, 500), draws.uniform(1, 30, 500)])
+    clean = inputs[:, 0] * inputs[:, 1] / (inputs[:, 1] + inputs[:, 2])
+    noise = 0.02 * np.sqrt(np.mean(clean**2))
+    rows = Rows(inputs, clean + noise * draws.normal(size=500))
+    assert np.any(rows.target < 0)
+    candidates = [formula for group in powers(rows) for formula in group]
+    formula = min(candidates, key=lambda each: description_length(each, mean_square(each, rows), rows))
+    assert mean_square(formula, rows) < 1.1 * noise**2
+    assert {node.exponent for node in formula.walk() if isinstance(node, Power)} == {Fraction(-1)}
+
+
 def test_noise_leaves_the_exponents_exact() -> None:
     rows = rows_of(lambda a, b, c: 2 * a**2 * b / c + 3 * c**1.5 / a, (1, 4), (1, 4), (1, 4), noise=0.02)
     candidates = [formula for group in powers(rows) for formula in group]
