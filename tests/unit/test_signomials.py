@@ -132,7 +132,7 @@ def test_rows_that_noise_has_brought_below_zero_do_not_close_the_other_links() -
     draws = np.random.default_rng(3)
     inputs = np.column_stack([draws.uniform(50, 100, 500), 10 ** draws.uniform(-1, 2, 500), draws.uniform(1, 30, 500)])
     clean = inputs[:, 0] * inputs[:, 1] / (inputs[:, 1] + inputs[:, 2])
-    noise = 0.02 * np.sqrt(np.mean(clean**2))
+    noise = 0.01 * np.sqrt(np.mean(clean**2))
     rows = Rows(inputs, clean + noise * draws.normal(size=500))
     assert np.any(rows.target < 0)
     candidates = [formula for group in powers(rows) for formula in group]
