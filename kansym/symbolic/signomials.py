@@ -35,7 +35,8 @@ START_EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0)
 FAR_EXPONENTS = (*START_EXPONENTS, -12.0, -9.0, -6.0, -4.0, 4.0, 6.0, 9.0, 12.0)  # of a single column: steep potentials
 PAIR_POWERS = ("1", "-1", "1/2", "-1/2", "2", "-2")  # of a sum or difference of two columns
 MOST_PAIRED, NEAR_ZERO = 7, 1e-3  # columns; of its largest value, where a difference is too near to 0
-MOST_PAIRED_TERMS = 2  # of a sum in which primitives of two columns are tried: there are very many
+FEW_COLUMNS = 5  # more have so many primitives of two columns that they are tried in single products only
+MOST_PAIRED_TERMS = 2  # of a sum in which primitives of two columns are tried
 FAINTEST, STEEPEST = 0.05, 20.0  # middling exponents of decays
 LARGEST_EXPONENT, LARGEST_PLAIN = 14.0, 13.0
 MOST_LOOSE = 2  # exponents of a sum that may be no small fractions; a single product may have any number
@@ -121,8 +122,9 @@ def powers(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]
 def products(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]:
     """The same with primitives on the edges: waves, exponentials, 1 + x, whole powers of columns that change sign, and
     powers of the sum or difference of two columns."""
-    if rows.inputs.shape[1] > 0:
-        yield from _under_links(rows, most, LINKS, _trained_products)
+    columns = rows.inputs.shape[1]
+    if columns > 0:
+        yield from _under_links(rows, most, LINKS if columns <= FEW_COLUMNS else LINKS[:-1], _trained_products)
 
 
 Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
@@ -193,7 +195,7 @@ def _trained_products(table: _Table, terms: int, before: _Starts | None) -> _Sta
     trained = _best(_train(few, drawn, FIRST_STEPS), TRAINED_FIRST)
     beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
     longer = None if before is None else _best(_train(few, _extended(few, before, drawn), FIRST_STEPS), EXTENDED)
-    of_two = terms <= MOST_PAIRED_TERMS
+    of_two = terms <= (MOST_PAIRED_TERMS if table.columns <= FEW_COLUMNS else 1)
     choices = [choice for choice in range(1, len(table.names)) if of_two or table.owner[choice] < table.columns]
     for depth in range(DEEPEST):
         grown = _raced(few, _grown(few, beam, choices))
