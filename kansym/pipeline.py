@@ -18,7 +18,7 @@ from kansym.discovery import Network, run_network
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
 from kansym.narrowing import Narrowing, shown_rows
-from kansym.problem import WIDE, Problem, check_reach, prepare, rescaled, unscaled
+from kansym.problem import WIDE, Problem, check_reach, prepare, proportional, rescaled, unscaled
 from kansym.result import Points, Result, Table
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
@@ -278,7 +278,7 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: B
 def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
     yield problem.raw, False
     y = problem.raw.target
-    if problem.raw.weights is None and np.all(y > 0):
+    if problem.raw.weights is None and proportional(y):
         yield Rows(problem.raw.inputs, y, 1.0 / y**2), True
 
 

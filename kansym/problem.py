@@ -29,6 +29,7 @@ from kansym.symbolic.text import to_text
 
 Array = np.ndarray
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
+DEEPEST = 1e-40  # of the largest value: tails of a bell reach any depth, where no error is in proportion to them
 FAINT = 0.1  # of the middling value: noise that hides nothing of it
 VIEW_SHARE = 0.6  # of the time left, for the first of two ways to weigh the rows
 SURE = 3.0  # standard deviations by which the error of a right formula on the judging rows may be larger
@@ -138,7 +139,7 @@ class Problem:
         Where the noise hides nothing of a typical value, relative errors come first: then every row says as much.
         """
         y = self.train.target
-        if self.train.weights is not None or not np.all(y > 0) or y.max() <= WIDE * y.min():
+        if self.train.weights is not None or not proportional(y) or y.max() <= WIDE * y.min():
             yield self.train
             return
         relative = Rows(self.train.inputs, y, relative_weights(y))
@@ -185,6 +186,11 @@ class Problem:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
         held = self.validation if len(self.validation) else self.train
         return reached(candidates, self._goal_on(held, self.train))
+
+
+def proportional(target: Array) -> bool:
+    """Whether errors in proportion to a target (N,) make sense: it is positive, and its inverse squares are floats."""
+    return bool(np.all(target > DEEPEST * np.max(target)) and np.max(target) > 0)
 
 
 def relative_weights(target: Array) -> Array:

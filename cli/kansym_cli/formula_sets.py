@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 NOISE_SET, MONOMIALS = "noise", "monomials"
 SETS = ("feynman", "monomials", "bonus", "strogatz", "nguyen", "srsd", "srsd-easy", "srsd-medium", "srsd-hard",
-        "empirical", NOISE_SET)  # fmt: skip
-ALL = ("feynman", "bonus", "strogatz", "nguyen", "srsd-easy", "srsd-medium", "srsd-hard", "empirical", NOISE_SET)
+        "empirical", "everyday", "everyday-view", "everyday-unseen", NOISE_SET)  # fmt: skip
+ALL = ("feynman", "bonus", "strogatz", "nguyen", "srsd-easy", "srsd-medium", "srsd-hard", "empirical",
+       "everyday-view", "everyday-unseen", NOISE_SET)  # fmt: skip
+LEVELS = {
+    "srsd": ("srsd-easy", "srsd-medium", "srsd-hard"),
+    "everyday": ("everyday-view", "everyday-unseen"),
+}
 ROWS = {"feynman": 2000, "bonus": 2000, "srsd": 2000}  # other sets have as many as their cards say
 FRESH_ROWS, FRESH_SEED = 1000, 10_007
 SRSD_PROTOCOL = "srsd"
@@ -121,7 +126,7 @@ def _sets(choice: Choice) -> tuple[str, ...]:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    return ("srsd-easy", "srsd-medium", "srsd-hard") if name == "srsd" else (name,)
+    return LEVELS.get(name, (name,))
 
 
 def _names(each: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Seeded data for the benchmark laws: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench and the KAN toys."""
+"""Seeded data for the benchmark laws: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench, the KAN toys, everyday laws."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def names() -> list[str]:
 
 
 def suites() -> list[str]:
-    """Return the names of the suites, the three SRSD levels included."""
-    return [*laws.SUITES, "srsd-easy", "srsd-medium", "srsd-hard"]
+    """Return the names of the suites, the levels of SRSD and of the everyday laws included."""
+    return [*laws.SUITES, "srsd-easy", "srsd-medium", "srsd-hard", "everyday-view", "everyday-unseen"]
 
 
 def suite(name: str) -> list[str]:
     """Return the names of the laws of one suite, in the order of its table.
 
     Args:
-        name: feynman, bonus, strogatz, nguyen, srsd, srsd-easy, srsd-medium, srsd-hard, empirical or toys.
+        name: feynman, bonus, strogatz, nguyen, srsd, srsd-easy, srsd-medium, srsd-hard, empirical, toys, everyday,
+            everyday-view or everyday-unseen.
 
     Raises:
         DataError: if there is no such suite.

@@ -14,7 +14,7 @@ import numpy as np
 
 from kansym.symbolic.constants import Rows, fit_starts, mean_square, polish
 from kansym.symbolic.dictionary import one_variable_features
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, call, multiply, raise_to
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.primitives import CONSTANT, IDENTITY, PRIMITIVES, Library, Primitive, power
 from kansym.symbolic.sparse import best_subsets
 
@@ -30,6 +30,7 @@ HOPELESS = 7.0  # e-folds of the error behind the best scan
 BRIEF_STEPS = 12
 POLISHED = 10
 WAVES = np.arange(1.0, 90.0, 1.0)
+LINES, LINE_POWERS = (-0.95, -0.5, -0.15, 0.15, 1.0, 5.0, 30.0), (-6.0, -2.5, -1.2, -0.4, 0.4, 1.2, 2.5, 6.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 
 
@@ -129,6 +130,27 @@ def _dictionary_fits(rows: Rows, library: Library, variance: float) -> Iterator[
         ]
         expression = add(*parts, Constant(subset.constant)) if subset.constant else add(*parts)
         yield CurveFit(expression, mean_square(expression, rows) / variance, "sum")
+
+
+def shifted_powers(rows: Rows, keep: int = 2) -> list[Expression]:
+    """The best c (1 + a z)**p of one column with a trained p, where 1 + a z is positive: any power of a line."""
+    z = rows.inputs[:, 0]
+    size = float(np.max(np.abs(z)))
+    if size == 0:
+        return []
+    thin = rows.take(np.linspace(0, len(z) - 1, min(len(z), SCAN_POINTS)).round().astype(int))
+    form = multiply(Constant(1.0), call("exp", multiply(Constant(1.0), call("log", _line(1.0)))))
+    starts = np.array([(1.0, p, a / size) for a in LINES for p in LINE_POWERS if np.min(1.0 + a / size * z) > 0])
+    with np.errstate(all="ignore"):
+        shapes = (1.0 + starts[:, 2:] * thin.inputs[:, 0]) ** starts[:, 1:2]
+        starts[:, 0] = (shapes @ thin.target) / np.sum(shapes**2, axis=1)
+    theta, loss = fit_starts(form, thin, starts[np.all(np.isfinite(starts), axis=1)])
+    order = np.argsort(loss, kind="stable")[:keep]
+    return [polish(form.with_constants(theta[at].tolist()), rows).expression for at in order if np.isfinite(loss[at])]
+
+
+def _line(slope: float) -> Expression:
+    return add(whole(1), multiply(Constant(slope), Variable(0)))
 
 
 def allowed(expression: Expression, library: Library) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from kansym.symbolic.expression import Constant, Expression, call, multiply, raise_to, whole
 
 Array = np.ndarray
+STEEPEST = 1e300  # slope that is told from a steeper one
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ def weights_under(link: Link, target: Array, weights: Array | None) -> Array | N
     if link is LINKS[0]:
         return weights
     with np.errstate(all="ignore"):
-        slope = np.abs(link.slope(target))
+        slope = np.fmin(np.abs(link.slope(target)), STEEPEST)
+        slope = slope / slope.max()  # of targets such as 1e-100 the squares of slopes are no floats
     before = np.ones(len(target)) if weights is None else weights
-    changed = before / np.maximum(slope, 1e-6 * slope.max()) ** 2
+    changed = before / np.maximum(slope, 1e-6) ** 2
     return changed / changed.mean()
 
 

@@ -17,7 +17,7 @@ from kansym.symbolic.algebraic import (
     rough_rationals,
 )
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve
+from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve, shifted_powers
 from kansym.symbolic.dictionary import features
 from kansym.symbolic.expression import Constant, Expression, add, multiply
 from kansym.symbolic.links import LINKS, usable, weights_under
@@ -132,8 +132,8 @@ _STAGES: tuple[tuple[str, Callable[[Table, Library], Check]], ...] = (
     ("powers", _powers),
     ("products", _products),
     ("fractions", _sparse_fractions),
-    ("halves", _halves),
     ("dictionary", _sparse),
+    ("halves", _halves),
     ("fractions", _fractions_of_functions),
     ("splines", _linked),
     ("fractions", _dear_fractions),
@@ -144,7 +144,7 @@ def one_variable(rows: Rows, library: Library) -> list[Expression]:
     """The best c z**p f(a z**q + b) + d, also under the links that a scan of the plain target would miss."""
     z, price = rows.inputs[:, 0], min(PRICE, 2.0 * NATS_PER_NODE / len(rows))
     plain = match_curve(z, rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS, price)
-    found = [fit.expression for fit in plain[:24]]
+    found = [fit.expression for fit in plain[:24]] + shifted_powers(rows)
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
             for fit in match_curve(z, target, weights_under(link, rows.target, rows.weights), library, 4, price=price)[

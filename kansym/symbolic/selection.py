@@ -25,7 +25,7 @@ from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
-FREE_EXPONENT_NATS = 8.0
+FREE_EXPONENT_NATS = 4.0  # besides its nodes: x**p is written exp(p log x), which has two more than a power
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 3.0  # odds of 20 to 1
@@ -43,9 +43,11 @@ SIMPLIFY_SECONDS = 20.0
 CLEAN = 1e-9
 MOST_DECIMALS = 10
 ROUNDED = 0.501  # units of the last decimal
-FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS = 10, 200
+FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS, MOST_IN_CLEAN_TABLES = 10, 200, 5000
 OUTLYING = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0
+SPIKE = 50.0  # middling errors
+ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
 
 
 @dataclass(frozen=True)
@@ -437,12 +439,13 @@ def _has_phase(expression: Expression) -> bool:
 
 
 def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
-    """The one row of a small table that no good formula explains, or None.
+    """The one row of a small table that no good formula explains, or None; of a larger one, if all others are exact.
 
     A row is left out when the best formula of the others is shorter by far, with the row's number and its own value
-    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others.
+    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others. Where a formula is
+    right to rounding, no row is an outlier of it.
     """
-    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_FOR_OUTLIERS:
+    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_IN_CLEAN_TABLES:
         return None
     scored = [
         (description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))
@@ -454,18 +457,29 @@ def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
     simplest: dict[int, Expression] = {}  # a long formula may bend to the outlier; the law itself then ranks far behind
     for _, expression in scored:
         simplest.setdefault(expression.complexity, expression)
+    rounding = ROUNDING * float(np.max(np.abs(rows.target * rows.roots)))
     tried = [expression for _, expression in scored[:8]] + [simplest[size] for size in sorted(simplest)[:8]]
     for expression in dict.fromkeys(tried):
+        if len(rows) > MOST_FOR_OUTLIERS and not _one_row_apart(expression, rows):
+            continue
         fitted = _refitted(expression, rows, 20)
         residual = np.abs((fitted.evaluate(rows.inputs) - rows.target) * rows.roots)
         row = int(np.argmax(residual))
         others = rows.take(np.delete(np.arange(len(rows)), row))
         without = _refitted(fitted, others, 20)
         misfit = mean_square(without, others)
+        if len(rows) > MOST_FOR_OUTLIERS and misfit > rounding**2:
+            continue
         apart = abs(without.evaluate(rows.inputs[row : row + 1])[0] - rows.target[row])
         apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
-        if misfit > 0 and apart > OUTLYING * math.sqrt(misfit):
+        if misfit > 0 and apart > max(OUTLYING * math.sqrt(misfit), rounding):
             length = description_length(without, misfit, others) + 0.5 * math.log(misfit)
             if length < best:
                 best, found = length, row
     return found
+
+
+def _one_row_apart(expression: Expression, rows: Rows) -> bool:
+    """Whether the largest error is of another kind than the middling one; worth a look before anything is refitted."""
+    error = np.abs((expression.evaluate(rows.inputs) - rows.target) * rows.roots)
+    return bool(np.max(error) > SPIKE * np.median(error) and np.max(error) > ROUNDING * np.max(np.abs(rows.target)))

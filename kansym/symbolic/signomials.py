@@ -2,8 +2,8 @@
 
 This is a network of product nodes whose edges are powers and a few primitives. The exponents are trained; the
 primitives join one at a time, each tried on every edge inside the whole network, and the best few networks go on.
-Exponents that lie near small fractions within their standard errors become exact. With few numbers to fit it is nearly
-immune to noise.
+Exponents that lie near small fractions within their standard errors become exact; a few others may stay as they were
+trained, as in laws of growth. With few numbers to fit it is nearly immune to noise.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -31,7 +32,14 @@ from kansym.symbolic.links import usable, weights_under
 
 Array = np.ndarray
 START_EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.0, 0.0, 0.5, 1.0, 2.0)
-LARGEST_EXPONENT, LARGEST_PLAIN = 8.0, 7.0
+FAR_EXPONENTS = (*START_EXPONENTS, -12.0, -9.0, -6.0, -4.0, 4.0, 6.0, 9.0, 12.0)  # of a single column: steep potentials
+PAIR_POWERS = ("1", "-1", "1/2", "-1/2", "2", "-2")  # of a sum or difference of two columns
+MOST_PAIRED, NEAR_ZERO = 7, 1e-3  # columns; of its largest value, where a difference is too near to 0
+FEW_COLUMNS = 5  # more have so many primitives of two columns that they are tried in single products only
+MOST_PAIRED_TERMS = 2  # of a sum in which primitives of two columns are tried
+FAINTEST, STEEPEST = 0.05, 20.0  # middling exponents of decays
+LARGEST_EXPONENT, LARGEST_PLAIN = 14.0, 13.0
+MOST_LOOSE = 2  # exponents of a sum that may be no small fractions; a single product may have any number
 FEW_ROWS, MANY_ROWS = 160, 400
 STARTS, SURVIVORS = 80, 12
 FIRST_STEPS, LAST_STEPS = 14, 60
@@ -39,8 +47,10 @@ SURE = 4.0  # standard errors that an exponent may be away from a fraction
 NUMERICAL = 1e-5
 CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an exponent is made exact
 CLEAN, NEGLIGIBLE = 1e-12, 1e-10
-LINKS, LINKS_OF_PRODUCTS = ("y", "y^2", "1/y", "1/y^2", "log y"), ("y", "y^2", "1/y", "1/y^2")
+ROUNDED = 1e-12  # from a fraction: an exponent that was made exact
+LINKS = ("y", "y^2", "1/y", "1/y^2", "log y")
 MOST_TERMS = 3
+FAINT, FAINT_SHARE = 0.02, 0.02  # of the mean size: rows near 0; of all sizes: what such rows may add up to
 SMALLEST = 1e-9  # of a column's largest value: nearer to 0 its logarithm is no use
 MOST_SIGNED, MOST_PATTERNS = 8, 8
 TRAINED_FIRST, DRAWN_FIRST = 2, 2  # networks of powers that the first primitive joins: best ones, and fresh ones
@@ -58,7 +68,8 @@ class _Table:
     columns these are. negative (N, P): where they are negative. patterns (M, P): which of those that change sign may
     enter a product with odd powers, the likeliest first.
     factors (N, F): values of the primitives that an edge may carry, the first of them 1; names (F,) their expressions;
-    owner (F,): the column of each. target (N,) over `size`, roots (N,) of the weights.
+    owner (F,): the column of each, `columns` for sums and differences of two, `columns` + 1 for other functions of
+    two; a product has one of each at most. target (N,) over `size`, roots (N,) of the weights.
     """
 
     logs: Array
@@ -89,7 +100,7 @@ class _Table:
 @dataclass(frozen=True)
 class _Starts:
     """S sums of K products: coefficients (S, K), exponents (S, K, P), odd (S, K, P): whether the sign of a column
-    enters, chosen primitives and signs (S, K, N) as values, primitives (S, K, D) as numbers; loss (S,)."""
+    enters, chosen primitives and signs (S, K, N) as values, primitives (S, K, D + 2) as numbers; loss (S,)."""
 
     coefficients: Array
     exponents: Array
@@ -109,9 +120,11 @@ def powers(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]
 
 
 def products(rows: Rows, most: int = MOST_TERMS) -> Iterator[Iterator[Expression]]:
-    """The same with primitives on the edges: waves, exponentials, 1 + x, whole powers of columns that change sign."""
-    if rows.inputs.shape[1] > 0:
-        yield from _under_links(rows, most, LINKS_OF_PRODUCTS, _trained_products)
+    """The same with primitives on the edges: waves, exponentials, 1 + x, whole powers of columns that change sign, and
+    powers of the sum or difference of two columns."""
+    columns = rows.inputs.shape[1]
+    if columns > 0:
+        yield from _under_links(rows, most, LINKS if columns <= FEW_COLUMNS else LINKS[:-1], _trained_products)
 
 
 Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
@@ -119,9 +132,11 @@ Trained = Callable[["_Table", int, "_Starts | None"], "_Starts | None"]
 
 def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) -> Iterator[Iterator[Expression]]:
     thin = rows.take(np.arange(min(len(rows), MANY_ROWS)))
-    links = [link for link, _ in usable(rows.target) if link.name in names]
-    changed = [Rows(thin.inputs, link.forward(thin.target), weights_under(link, thin.target, thin.weights))
-               for link in links]  # fmt: skip
+    clear = _clear(rows)
+    links = [link for link, _ in usable(clear.target) if link.name in names]
+    seen = [thin if link.name == "y" else clear.take(np.arange(min(len(clear), MANY_ROWS))) for link in links]
+    changed = [Rows(part.inputs, link.forward(part.target), weights_under(link, part.target, part.weights))
+               for link, part in zip(links, seen, strict=True)]  # fmt: skip
     tables = [_table(each, train is _trained_products) for each in changed]
     before: dict[str, _Starts] = {}
     for terms in range(1, most + 1):
@@ -133,6 +148,20 @@ def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) 
                 before[link.name] = _best(trained, EXTENDED)
                 found = _formulas(table, trained)
                 yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
+
+
+def _clear(rows: Rows) -> Rows:
+    """The rows without those whose target noise has brought to 0 or to the other side of it, where these are faint.
+
+    No inverse, root or logarithm is defined on them; they would weigh next to nothing under most links. All rows of a
+    target that really has both signs.
+    """
+    y = rows.target
+    if np.all(y > 0) or np.all(y < 0):
+        return rows
+    size = np.abs(y)
+    clear = np.sign(np.sum(y)) * y > FAINT * np.mean(size)
+    return rows.take(np.flatnonzero(clear)) if size[~clear].sum() < FAINT_SHARE * size.sum() else rows
 
 
 def _formulas(table: _Table, full: _Starts) -> Iterator[Expression]:
@@ -166,7 +195,8 @@ def _trained_products(table: _Table, terms: int, before: _Starts | None) -> _Sta
     trained = _best(_train(few, drawn, FIRST_STEPS), TRAINED_FIRST)
     beam = _joined(trained, drawn.take(np.arange(min(DRAWN_FIRST, len(drawn.loss)))))
     longer = None if before is None else _best(_train(few, _extended(few, before, drawn), FIRST_STEPS), EXTENDED)
-    choices = range(1, len(table.names))
+    of_two = terms <= (MOST_PAIRED_TERMS if table.columns <= FEW_COLUMNS else 1)
+    choices = [choice for choice in range(1, len(table.names)) if of_two or table.owner[choice] < table.columns]
     for depth in range(DEEPEST):
         grown = _raced(few, _grown(few, beam, choices))
         if depth == 0:
@@ -263,14 +293,16 @@ def _table(rows: Rows, primitives: bool) -> _Table | None:
     means = logs.mean(axis=0)
     names: list[Expression] = [whole(1)]
     owner, columns = [-1], [np.ones(count)]
-    for j in range(x.shape[1]):
-        for expression in _primitives(j, j in scaled, primitives):
-            values = expression.evaluate(x)
-            largest = np.max(np.abs(values))
-            if np.isfinite(largest) and largest > 0 and np.ptp(values) > 1e-9 * largest:
-                names.append(expression)
-                owner.append(j)
-                columns.append(values)
+    carried = [(j, each) for j in range(x.shape[1]) for each in _primitives(j, j in scaled, primitives)]
+    if primitives and not np.any(negative):
+        carried += [(x.shape[1], each) for each in _sums_of_two(x)] + [(x.shape[1] + 1, each) for each in _of_two(x)]
+    for place, expression in carried:
+        values = expression.evaluate(x)
+        largest = np.max(np.abs(values))
+        if np.isfinite(largest) and largest > 0 and np.ptp(values) > 1e-9 * largest:
+            names.append(expression)
+            owner.append(place)
+            columns.append(values)
     roots = rows.roots * np.ones(len(rows))
     roots = roots[:count] / np.sqrt(np.mean(roots[:count] ** 2))
     return _Table(
@@ -322,11 +354,48 @@ def _primitives(column: int, scaled: bool, more: bool) -> Iterator[Expression]:
         yield from (raise_to(base, Fraction(p)) for p in ("1/2", "-1/2", "-1"))
 
 
+def _sums_of_two(inputs: Array) -> Iterator[Expression]:
+    """Powers of the sum and difference of every two columns of (N, D), where these keep away from 0."""
+    count = inputs.shape[1]
+    for i, j in combinations(range(count if count <= MOST_PAIRED else 0), 2):
+        for sign in (1, -1):
+            values = inputs[:, i] + sign * inputs[:, j]
+            first, second = (j, i) if np.all(values < 0) else (i, j)
+            if np.min(np.abs(values)) > NEAR_ZERO * np.max(np.abs(values)) and np.ptp(np.sign(values)) == 0:
+                pair = add(Variable(first), multiply(whole(sign), Variable(second)))
+                yield from (raise_to(pair, Fraction(p)) for p in PAIR_POWERS[: 6 if count <= 3 else 2])
+
+
+def _of_two(inputs: Array) -> Iterator[Expression]:
+    """Growth and decay by the product or ratio of every two positive columns of (N, D), the logarithm of the ratio, and
+    one column to the power of the other; only where an exponent is neither vast nor next to nothing."""
+    count = inputs.shape[1]
+    for i, j in combinations(range(count if count <= MOST_PAIRED else 0), 2):
+        for p, q in ((1, 1), (1, -1), (-1, 1)):
+            rate = multiply(raise_to(Variable(i), Fraction(p)), raise_to(Variable(j), Fraction(q)))
+            if FAINTEST < float(np.median(rate.evaluate(inputs))) < STEEPEST:
+                decay = call("exp", multiply(whole(-1), rate))
+                yield from (decay, add(whole(1), multiply(whole(-1), decay)), call("exp", rate))
+        yield call("log", multiply(Variable(i), raise_to(Variable(j), Fraction(-1))))
+    yield from _columns_to_the_power_of_columns(inputs[:, : count if count <= MOST_PAIRED else 0])
+
+
+def _columns_to_the_power_of_columns(inputs: Array) -> Iterator[Expression]:
+    """x**y, x**-y and x**(1/y) for every two columns of positive (N, D), where the exponent keeps within bounds."""
+    for i, j in permutations(range(inputs.shape[1]), 2):
+        log, y = call("log", Variable(i)), Variable(j)
+        for exponent in (y, multiply(whole(-1), y), raise_to(y, Fraction(-1))):
+            power = multiply(exponent, log)
+            if FAINTEST < float(np.median(np.abs(power.evaluate(inputs)))) < STEEPEST:
+                yield call("exp", power)
+
+
 def _drawn(table: _Table, terms: int) -> _Starts:
     """Starts with exponents and signs drawn by lot; a column that is 0 somewhere gets a whole power or nothing."""
     draws = np.random.Generator(np.random.PCG64(terms))
-    exponents = draws.choice(START_EXPONENTS, size=(STARTS, terms, len(table.scaled)))
-    chosen = np.zeros((STARTS, terms, max(table.columns, 1)), dtype=int)
+    starts = FAR_EXPONENTS if table.columns == 1 else START_EXPONENTS
+    exponents = draws.choice(starts, size=(STARTS, terms, len(table.scaled)))
+    chosen = np.zeros((STARTS, terms, table.columns + 2), dtype=int)
     for column in sorted(set(range(table.columns)) - set(table.scaled)):
         own = [i for i, name in enumerate(table.names) if table.owner[i] == column and _is_power(name)]
         if own:
@@ -417,25 +486,35 @@ def _step(table: _Table, products: Array, coefficients: Array, damping: Array, f
 
 
 def _exact(table: _Table, state: _Starts) -> _Starts | None:
-    """The sum with exponents made exact one after the other; None when one of them is near no fraction."""
-    free = np.ones(state.exponents.shape[1:])
+    """The sum with exponents made exact one after the other; None when too many of them are near no fraction."""
+    waiting, loose = np.ones(state.exponents.shape[1:]), np.zeros(state.exponents.shape[1:])
     errors = _standard_errors(table, state)
-    while np.any(free):
+    while np.any(waiting):
         gaps = np.where(
-            free > 0, np.abs(state.exponents[0] - np.round(state.exponents[0])) / (errors + NUMERICAL), np.inf
+            waiting > 0, np.abs(state.exponents[0] - np.round(state.exponents[0])) / (errors + NUMERICAL), np.inf
         )
         at = np.unravel_index(np.argmin(gaps), gaps.shape)
-        fraction = near_fraction(float(state.exponents[0][at]), float(SURE * errors[at] + NUMERICAL))
-        if fraction is None or not _real(fraction, bool(state.odd[0][at]), bool(np.any(table.negative[:, at[1]]))):
+        waiting[at] = 0.0
+        fixed = _fixed(table, state, (int(at[0]), int(at[1])), float(errors[at]), waiting + loose)
+        if fixed is not None:
+            state = fixed
+            continue
+        loose[at] = 1.0
+        if np.any(table.negative[:, at[1]]) or (len(loose) > 1 and loose.sum() > MOST_LOOSE):
             return None
-        exponents = state.exponents.copy()
-        exponents[0][at] = float(fraction)
-        free[at] = 0.0
-        fixed = _train(table, _on(table, replace(state, exponents=exponents)), 12, free)
-        if fixed.loss[0] > state.loss[0] * (1.0 + CHANCE * np.sqrt(2.0) / np.sqrt(len(table.target))) + CLEAN**2:
-            return None
-        state = fixed
     return state
+
+
+def _fixed(table: _Table, state: _Starts, at: tuple[int, int], error: float, free: Array) -> _Starts | None:
+    """The sum with one exponent made exact and the free (K, P) ones trained; None when it is near no fraction."""
+    fraction = near_fraction(float(state.exponents[0][at]), SURE * error + NUMERICAL)
+    if fraction is None or not _real(fraction, bool(state.odd[0][at]), bool(np.any(table.negative[:, at[1]]))):
+        return None
+    exponents = state.exponents.copy()
+    exponents[0][at] = float(fraction)
+    fixed = _train(table, _on(table, replace(state, exponents=exponents)), 12, free)
+    limit = state.loss[0] * (1.0 + CHANCE * np.sqrt(2.0) / np.sqrt(len(table.target))) + CLEAN**2
+    return None if fixed.loss[0] > limit else fixed
 
 
 def _real(exponent: Fraction, odd: bool, signed: bool) -> bool:
@@ -485,8 +564,9 @@ def _root_mean_square(values: Array) -> float:
 def _expression(table: _Table, state: _Starts, number: Callable[[float], Expression]) -> Expression:
     terms = []
     for k in range(state.exponents.shape[1]):
-        exponents = [Fraction(float(p)).limit_denominator(6) for p in state.exponents[0, k]]
-        powers = [raise_to(Variable(j), p) for j, p in zip(table.scaled, exponents, strict=True) if p]
+        powers = [
+            _raised(Variable(j), float(p), number) for j, p in zip(table.scaled, state.exponents[0, k], strict=True)
+        ]
         edges = [table.names[i] for i in state.chosen[0, k] if i]
         body = multiply(*powers, *edges)
         raw = np.prod(table.factors.T[state.chosen[0, k]], axis=0)
@@ -496,3 +576,11 @@ def _expression(table: _Table, state: _Starts, number: Callable[[float], Express
             continue
         terms.append(multiply(number(float(state.coefficients[0, k]) * table.size * shift / size), body))
     return add(*terms)
+
+
+def _raised(column: Expression, exponent: float, number: Callable[[float], Expression]) -> Expression:
+    """A power of a column: of an exact exponent, or exp(p log x) of one that no fraction is near."""
+    fraction = Fraction(exponent).limit_denominator(6)
+    if abs(float(fraction) - exponent) < ROUNDED:
+        return raise_to(column, fraction)
+    return call("exp", multiply(number(exponent), call("log", column)))

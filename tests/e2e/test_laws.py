@@ -189,3 +189,10 @@ def test_a_law_that_needs_the_network_is_found() -> None:
     fresh = box(200, 2, -2.5, 2.5, 9)
     assert result.formula(fresh) == pytest.approx(np.cos(fresh[:, 0] ** 2 + fresh[:, 1]), abs=1e-6)
     assert result.formula.complexity <= 9
+
+
+def test_a_target_that_falls_to_nothing_does_no_harm() -> None:
+    x = np.linspace(0.0, 25.0, 120)
+    result = fit(table(x, 3 * np.exp(-(x**2))), FAST)  # down to 1e-271
+    assert_sane(result)
+    assert result.formula(x[:, None]) == pytest.approx(3 * np.exp(-(x**2)), abs=1e-9)

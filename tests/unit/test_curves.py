@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kansym.symbolic.curves import CurveFit, allowed, match_curve
+from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.curves import CurveFit, allowed, match_curve, shifted_powers
 from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
 from kansym.symbolic.primitives import PRIMITIVES, Primitive
 
@@ -128,3 +129,17 @@ def test_a_left_out_primitive_is_not_allowed() -> None:
 def test_matching_twice_gives_the_same_fits() -> None:
     z = np.linspace(0.5, 3.0, 40)
     assert match_curve(z, np.tanh(z)) == match_curve(z, np.tanh(z))
+
+
+@pytest.mark.parametrize(("slope", "exponent"), [(-0.0065, 5.256), (0.8, -1.37), (0.02, 0.41), (-0.02, -2.2)])
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_any_power_of_a_line_is_found(slope: float, exponent: float, noise: float) -> None:
+    z = np.linspace(0.0, 33.0, 200)
+    law = 101.3 * (1 + slope * z) ** exponent
+    rows = Rows(z[:, None], law + noise * np.std(law) * np.random.default_rng(2).normal(size=200))
+    best = min(mean_square(found, rows) for found in shifted_powers(rows))
+    assert np.sqrt(best) < 1.05 * noise * np.std(law) + 1e-9 * np.std(law)
+
+
+def test_no_power_of_a_line_is_found_where_there_is_no_line() -> None:
+    assert shifted_powers(Rows(np.zeros((20, 1)), np.arange(20.0))) == []

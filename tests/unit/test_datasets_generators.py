@@ -11,8 +11,17 @@ from kansym_datasets.formula import evaluate, names
 from kansym_datasets.laws import BASE_UNITS, exponents
 from kansym_datasets.sampling import accepted, draw_rows
 
-SIZES = {"feynman": 100, "bonus": 20, "strogatz": 14, "nguyen": 12, "srsd": 120, "empirical": 9, "toys": 8}
-LEVELS = {"srsd-easy": 30, "srsd-medium": 40, "srsd-hard": 50}
+SIZES = {
+    "feynman": 100,
+    "bonus": 20,
+    "strogatz": 14,
+    "nguyen": 12,
+    "srsd": 120,
+    "empirical": 9,
+    "toys": 8,
+    "everyday": 91,
+}
+LEVELS = {"srsd-easy": 30, "srsd-medium": 40, "srsd-hard": 50, "everyday-view": 36, "everyday-unseen": 55}
 SAMPLED = [name for name in generators.names() if not name.startswith("strogatz")]
 WITH_UNITS = generators.suite("feynman") + generators.suite("bonus")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kansym.symbolic.expression import Variable
-from kansym.symbolic.links import LINKS, NEGATED_SQUARE, Link, free, usable
+from kansym.symbolic.links import LINKS, NEGATED_SQUARE, Link, free, usable, weights_under
 
 ALL = (*LINKS, NEGATED_SQUARE)
 BY_NAME = {link.name: link for link in ALL}
@@ -73,3 +73,12 @@ def test_negative_targets_have_the_negative_root() -> None:
 def test_a_link_is_a_value() -> None:
     assert isinstance(LINKS[0], Link)
     assert free(2).label is None and free(2).value == 2.0
+
+
+@pytest.mark.parametrize("smallest", [1e-60, 1e-120, 1e-300])
+def test_weights_under_a_link_are_finite_where_the_target_falls_to_nothing(smallest: float) -> None:
+    target = np.append(np.linspace(0.1, 2.0, 30), smallest)
+    assert len(usable(target)) > 3
+    for link, changed in usable(target):
+        weights = weights_under(link, target, None)
+        assert np.all(np.isfinite(changed)) and (weights is None or np.all(np.isfinite(weights)))

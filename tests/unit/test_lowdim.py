@@ -178,3 +178,13 @@ def test_powers_that_no_law_has_are_not_rounded() -> None:
     assert Fraction(5, 2) in {
         getattr(node, "exponent", None) for found in monomials(Rows(x, x[:, 0] ** 2.5)) for node in found.walk()
     }
+
+
+def test_a_few_terms_of_the_dictionary_are_tried_before_the_long_listing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def listed(*_: object) -> None:
+        raise AssertionError("all short expressions were listed")
+
+    monkeypatch.setattr("kansym.symbolic.lowdim.halves", listed)
+    rows = rows_of(lambda p, d, h: np.arcsin(np.sin(p) * np.sin(d) + np.cos(p) * np.cos(d) * np.cos(h)), 3, 0.1, 1.4)
+    found = solve(table_of(rows), Budget(60))
+    assert found[0].error < 1e-12 and found[0].origin == "dictionary, sin y"

@@ -222,6 +222,24 @@ def test_exact_tables_and_tiny_ones_have_no_outlier() -> None:
     assert outlying_row([], noisy(20)) is None
 
 
+def test_no_row_is_an_outlier_of_a_formula_that_is_right_to_rounding() -> None:
+    draws = np.random.default_rng(0)
+    inputs = draws.uniform(1, 5, (150, 1))
+    target = 3 * inputs[:, 0] * (1 + 1e-16 * draws.normal(size=150))
+    target[40] *= 1 + 1e-13
+    assert outlying_row([multiply(Constant(3.0), X)], Rows(inputs, target)) is None
+
+
+def test_a_spike_in_a_large_table_is_an_outlier_only_where_all_other_rows_are_exact() -> None:
+    draws = np.random.default_rng(0)
+    inputs = draws.uniform(1, 5, (400, 1))
+    pole = multiply(Constant(2.0), X, add(X, Constant(-4.25)), raise_to(add(X, Constant(-4.2501)), Fraction(-1)))
+    for noise, expected in ((0.0, 40), (0.01, None)):
+        target = 2 * inputs[:, 0] + noise * draws.normal(size=400)
+        target[40] += 5.0
+        assert outlying_row([pole, multiply(Constant(2.01), X)], Rows(inputs, target)) == expected
+
+
 def test_a_long_formula_is_rewritten_shorter() -> None:
     x = np.linspace(0.3, 1.2, 50)
     rows = Rows(x[:, None], 1.7 * np.ones(50) + 0.3 * x)

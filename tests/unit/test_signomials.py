@@ -80,6 +80,67 @@ def test_primitives_join_where_powers_do_not_do(
     assert error < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, b, c: 0.3 * a**0.425 * b**1.85 / c, ((1, 4), (1, 4), (1, 4))),
+        (lambda a, b: a + 0.3 * b**1.85, ((1, 4), (1, 4))),
+        (lambda z: 4 * (z**-12 - z**-6), ((0.95, 2.5),)),
+    ],
+    ids=["a product", "one of two terms", "steep powers of one column"],
+)
+def test_exponents_may_be_steep_or_no_fractions(
+    law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
+) -> None:
+    error, _ = best_of(powers, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+def test_a_free_exponent_keeps_its_size_under_noise() -> None:
+    rows = rows_of(lambda a, b, c: 0.3 * a**0.425 * b**2 / c, (1, 4), (1, 4), (1, 4), noise=0.01)
+    candidates = [formula for group in powers(rows) for formula in group]
+    formula = min(candidates, key=lambda each: description_length(each, mean_square(each, rows), rows))
+    assert len(formula.free_constants) == 2
+    assert min(abs(constant.value - 0.425) for constant in formula.free_constants) < 0.01
+    assert {node.exponent for node in formula.walk() if isinstance(node, Power)} == {Fraction(2), Fraction(-1)}
+
+
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, s, k, d, m: a * (s - k * d / (m - d)),
+         ((0.3, 0.6), (5, 20), (0.1, 1), (0.05, 0.4), (0.6, 1.2))),
+        (lambda a, t, k, u: a + (t - a) * np.exp(-k * u), ((10, 30), (60, 100), (0.02, 0.3), (0, 20))),
+        (lambda c, k, q, t: c * k / (q - k) * np.exp(-k * t),
+         ((1, 4), (0.1, 0.5), (0.7, 2), (0, 8))),
+        (lambda f, m, p, w: f * np.exp(m * p) + w, ((10, 100), (0.1, 0.5), (0, 9), (5, 50))),
+        (lambda a, b, c: a * c * np.log(a / b), ((1, 5), (1, 5), (1, 5))),
+        (lambda k, c, n: k * c ** (1 / n), ((0.5, 5), (1, 20), (1, 5))),
+        (lambda k, c, n: k / (c**2) * c**n + k, ((0.5, 5), (1, 4), (1, 3))),
+    ],
+    ids=["a difference", "a decay", "a difference and a decay", "growth", "the logarithm of a ratio",
+         "a root of any order", "a power of any order"],
+)  # fmt: skip
+def test_an_edge_may_carry_a_function_of_two_columns(
+    law: Callable[..., Array], ranges: tuple[tuple[float, float], ...]
+) -> None:
+    error, _ = best_of(products, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+def test_rows_that_noise_has_brought_below_zero_do_not_close_the_other_links() -> None:
+    draws = np.random.default_rng(3)
+    inputs = np.column_stack([draws.uniform(50, 100, 500), 10 ** draws.uniform(-1, 2, 500), draws.uniform(1, 30, 500)])
+    clean = inputs[:, 0] * inputs[:, 1] / (inputs[:, 1] + inputs[:, 2])
+    noise = 0.01 * np.sqrt(np.mean(clean**2))
+    rows = Rows(inputs, clean + noise * draws.normal(size=500))
+    assert np.any(rows.target < 0)
+    candidates = [formula for group in powers(rows) for formula in group]
+    formula = min(candidates, key=lambda each: description_length(each, mean_square(each, rows), rows))
+    assert mean_square(formula, rows) < 1.1 * noise**2
+    assert {node.exponent for node in formula.walk() if isinstance(node, Power)} == {Fraction(-1)}
+
+
 def test_noise_leaves_the_exponents_exact() -> None:
     rows = rows_of(lambda a, b, c: 2 * a**2 * b / c + 3 * c**1.5 / a, (1, 4), (1, 4), (1, 4), noise=0.02)
     candidates = [formula for group in powers(rows) for formula in group]
