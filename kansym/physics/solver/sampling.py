@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from kansym.errors import ConfigError
-from kansym.physics.solve.domain import Domain, Face, on_edge
+from kansym.physics.solver.domain import Domain, Face, on_edge
 
 Array = np.ndarray
 # How often points are drawn again where a union leaves most of its boxes' overlap out.

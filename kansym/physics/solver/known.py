@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kansym.physics.solve.config import SolveConfig
-from kansym.physics.solve.domain import Box, Union
-from kansym.physics.solve.problem import Observations, Problem
-from kansym.physics.solve.reference import allen_cahn, burgers
+from kansym.physics.solver.config import SolveConfig
+from kansym.physics.solver.domain import Box, Union
+from kansym.physics.solver.problem import Observations, Problem
+from kansym.physics.solver.reference import allen_cahn, burgers
 from kansym.registry import Registry
 
 

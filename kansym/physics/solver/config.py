@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kansym.errors import ConfigError, did_you_mean, quote
-from kansym.physics.solve.sampling import SAMPLINGS
+from kansym.physics.solver.sampling import SAMPLINGS
 from kansym.registry import Registry
 from kansym.training.optimizers import LBFGS, Adam, LevenbergMarquardt
 from kansym.training.optimizers.base import Optimizer

@@ -14,16 +14,16 @@ import torch
 from kansym.budget import Budget
 from kansym.errors import ConfigError
 from kansym.events import Listener, Note, StageFinished, StageStarted, ignore
-from kansym.physics.solve.blocks import Earlier, Stage, window_of
-from kansym.physics.solve.checking import check
-from kansym.physics.solve.config import SolveConfig
-from kansym.physics.solve.domain import TIME, Box
-from kansym.physics.solve.jets import Order
-from kansym.physics.solve.problem import Problem
-from kansym.physics.solve.sampling import windows
-from kansym.physics.solve.solution import Piece, Solution, evaluate
-from kansym.physics.solve.training import Trained, Trainer
-from kansym.physics.solve.trial import Trial, by_construction
+from kansym.physics.solver.blocks import Earlier, Stage, window_of
+from kansym.physics.solver.checking import check
+from kansym.physics.solver.config import SolveConfig
+from kansym.physics.solver.domain import TIME, Box
+from kansym.physics.solver.jets import Order
+from kansym.physics.solver.problem import Problem
+from kansym.physics.solver.sampling import windows
+from kansym.physics.solver.solution import Piece, Solution, evaluate
+from kansym.physics.solver.training import Trained, Trainer
+from kansym.physics.solver.trial import Trial, by_construction
 from kansym.threads import one_thread
 
 Array = np.ndarray
@@ -75,7 +75,7 @@ def solve(
 
 def _resolved(problem: Problem | str, config: SolveConfig | None, choices: Mapping[str, Any]) -> tuple[Any, Any]:
     if isinstance(problem, str):
-        from kansym.physics.solve.known import PROBLEMS
+        from kansym.physics.solver.known import PROBLEMS
 
         known = PROBLEMS.get(problem)
         problem, config = known.problem(), config or known.config
@@ -142,7 +142,7 @@ def _cuts(problem: Problem, count: int) -> tuple[tuple[float, float], ...]:
 
 
 def _with_formula(solution: Solution, budget: Budget, listen: Listener) -> Solution:
-    from kansym.physics.solve.closed_form import closed_form
+    from kansym.physics.solver.closed_form import closed_form
 
     started = time.monotonic()
     listen(StageStarted("formula", "from the networks' table"))

@@ -17,15 +17,15 @@ from kansym.config import Config
 from kansym.data import Dataset
 from kansym.errors import FormulaError, KansymError
 from kansym.events import Listener
-from kansym.physics.solve.blocks import Stage
-from kansym.physics.solve.calculus import derivative
-from kansym.physics.solve.checking import check, columns_of, residual_of, rms
-from kansym.physics.solve.jets import Order
-from kansym.physics.solve.objective import Block
-from kansym.physics.solve.problem import Problem
-from kansym.physics.solve.sampling import interior
-from kansym.physics.solve.solution import ClosedForm, Solution
-from kansym.physics.solve.trial import Trial
+from kansym.physics.solver.blocks import Stage
+from kansym.physics.solver.calculus import derivative
+from kansym.physics.solver.checking import check, columns_of, residual_of, rms
+from kansym.physics.solver.jets import Order
+from kansym.physics.solver.objective import Block
+from kansym.physics.solver.problem import Problem
+from kansym.physics.solver.sampling import interior
+from kansym.physics.solver.solution import ClosedForm, Solution
+from kansym.physics.solver.trial import Trial
 from kansym.pipeline import fit
 from kansym.symbolic.constants import Rows, least_squares
 from kansym.symbolic.exact import tidy

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from kansym.errors import FormulaError
-from kansym.physics.solve.blocks import Stage
-from kansym.physics.solve.calculus import derivatives_of
-from kansym.physics.solve.equation import Residual
-from kansym.physics.solve.jets import Order
-from kansym.physics.solve.objective import Block
-from kansym.physics.solve.problem import Problem
-from kansym.physics.solve.sampling import even_grid
-from kansym.physics.solve.solution import Check
-from kansym.physics.solve.trial import Trial
+from kansym.physics.solver.blocks import Stage
+from kansym.physics.solver.calculus import derivatives_of
+from kansym.physics.solver.equation import Residual
+from kansym.physics.solver.jets import Order
+from kansym.physics.solver.objective import Block
+from kansym.physics.solver.problem import Problem
+from kansym.physics.solver.sampling import even_grid
+from kansym.physics.solver.solution import Check
+from kansym.physics.solver.trial import Trial
 
 Array = np.ndarray
 # Points of the test grid: 101 x 101 in two dimensions.

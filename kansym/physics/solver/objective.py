@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from kansym.nn import KAN
-from kansym.physics.solve.equation import Residual
-from kansym.physics.solve.jets import LayerJets, Orders, features, forward, jacobian_of, pull_edges, pull_nodes
-from kansym.physics.solve.trial import Around, Trial
+from kansym.physics.solver.equation import Residual
+from kansym.physics.solver.jets import LayerJets, Orders, features, forward, jacobian_of, pull_edges, pull_nodes
+from kansym.physics.solver.trial import Around, Trial
 from kansym.training.objective import Objective, Packing, Rows
 from kansym.training.penalties import Penalty
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from kansym.errors import ConfigError, quote
-from kansym.physics.solve.domain import Box, Domain, Union, faces_at
-from kansym.physics.solve.equation import Derivative, Residual, Symbol, Words, read, written
+from kansym.physics.solver.domain import Box, Domain, Union, faces_at
+from kansym.physics.solver.equation import Derivative, Residual, Symbol, Words, read, written
 from kansym.symbolic.expression import Expression
 
 Array = np.ndarray
@@ -24,7 +24,7 @@ class Condition:
 
     Args:
         where: "boundary" (every side but those of time), or sides such as "x = 0" or "x = -1, x = 1".
-        equation: such as "u = sin(pi*x)" or "u_x = 0"; as `kansym.physics.solve.equation.read` takes it.
+        equation: such as "u = sin(pi*x)" or "u_x = 0"; as `kansym.physics.solver.equation.read` takes it.
         weight: relative to the other conditions, > 0.
     """
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kansym.errors import FormulaError, did_you_mean, quote
-from kansym.physics.solve.jets import Order
+from kansym.physics.solver.jets import Order
 from kansym.symbolic.expression import Call, Constant, Expression, Tape, Variable, as_expression
 from kansym.symbolic.parser import Reader, Token
 from kansym.symbolic.text import to_text

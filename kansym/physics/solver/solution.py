@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from kansym.nn import KAN
-from kansym.physics.solve.config import SolveConfig
-from kansym.physics.solve.domain import TIME
-from kansym.physics.solve.jets import Order, Orders, forward
-from kansym.physics.solve.problem import Problem
-from kansym.physics.solve.trial import Trial
+from kansym.physics.solver.config import SolveConfig
+from kansym.physics.solver.domain import TIME
+from kansym.physics.solver.jets import Order, Orders, forward
+from kansym.physics.solver.problem import Problem
+from kansym.physics.solver.trial import Trial
 from kansym.symbolic.expression import Expression
 from kansym.symbolic.latex import to_latex
 from kansym.symbolic.text import to_text

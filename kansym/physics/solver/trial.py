@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from kansym.errors import ConfigError, quote
-from kansym.physics.solve.calculus import jets_of
-from kansym.physics.solve.domain import Box, Face, faces_at
-from kansym.physics.solve.equation import Derivative, Residual
-from kansym.physics.solve.jets import Orders
-from kansym.physics.solve.problem import Condition, Problem
+from kansym.physics.solver.calculus import jets_of
+from kansym.physics.solver.domain import Box, Face, faces_at
+from kansym.physics.solver.equation import Derivative, Residual
+from kansym.physics.solver.jets import Orders
+from kansym.physics.solver.problem import Condition, Problem
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply, whole
 
 Array = np.ndarray

@@ -12,19 +12,19 @@ from torch import Tensor
 from kansym.budget import Budget, Part
 from kansym.events import Listener, Progress
 from kansym.nn import KAN, KANOptions, LayerOptions
-from kansym.physics.solve.blocks import Stage, balanced
-from kansym.physics.solve.config import SolveConfig
-from kansym.physics.solve.knots import insert_knots, leaves_grids, spread_grids
-from kansym.physics.solve.objective import Block, ResidualObjective
-from kansym.physics.solve.sampling import interior, where_large
-from kansym.physics.solve.trial import Trial
+from kansym.physics.solver.blocks import Stage, balanced
+from kansym.physics.solver.config import SolveConfig
+from kansym.physics.solver.knots import insert_knots, leaves_grids, spread_grids
+from kansym.physics.solver.objective import Block, ResidualObjective
+from kansym.physics.solver.sampling import interior, where_large
+from kansym.physics.solver.trial import Trial
 from kansym.training.optimizers.base import State
 
 Array = np.ndarray
 # A round ends when this many steps in a row gain less than this share of the loss.
 PATIENCE, GAIN = 6, 1e-3
 # Candidates per point when points follow the residual.
-CANDIDATES = 4
+CANDIDATES = 10
 # A refitted grid that makes the loss this many times as large is not taken.
 WORSE = 10.0
 

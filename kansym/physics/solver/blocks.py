@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kansym.physics.solve.domain import TIME, Box, faces_at
-from kansym.physics.solve.equation import Derivative, Residual, order_of
-from kansym.physics.solve.jets import Order
-from kansym.physics.solve.objective import Block, ResidualObjective
-from kansym.physics.solve.problem import Condition, Problem
-from kansym.physics.solve.sampling import edge
-from kansym.physics.solve.trial import Trial
+from kansym.physics.solver.domain import TIME, Box, faces_at
+from kansym.physics.solver.equation import Derivative, Residual, order_of
+from kansym.physics.solver.jets import Order
+from kansym.physics.solver.objective import Block, ResidualObjective
+from kansym.physics.solver.problem import Condition, Problem
+from kansym.physics.solver.sampling import edge
+from kansym.physics.solver.trial import Trial
 
 Array = np.ndarray
 # Condition weights that balancing may choose, relative to the equations.

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from kansym.errors import FormulaError
-from kansym.physics.solve.jets import Order, Orders
+from kansym.physics.solver.jets import Order, Orders
 from kansym.symbolic.expression import Expression
 
 Array = np.ndarray
