@@ -56,13 +56,13 @@ class _Perceptron(nn.Module):
     """Coordinates brought to [-1, 1], then tanh layers, in float64."""
 
     middle: Tensor
-    half: Tensor
+    reach: Tensor
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
         box = problem.where.box
         self.register_buffer("middle", torch.as_tensor((box.high + box.low) / 2))
-        self.register_buffer("half", torch.as_tensor((box.high - box.low) / 2))
+        self.register_buffer("reach", torch.as_tensor((box.high - box.low) / 2))
         sizes = [len(problem.coordinates), *[WIDTH] * DEPTH]
         hidden = [
             part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b).double(), nn.Tanh())
@@ -70,7 +70,7 @@ class _Perceptron(nn.Module):
         self.net = nn.Sequential(*hidden, nn.Linear(WIDTH, len(problem.fields)).double())
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net((x - self.middle) / self.half)
+        return self.net((x - self.middle) / self.reach)
 
 
 class _Part:
