@@ -43,7 +43,7 @@ class Way:
 
 
 METHODS = (
-    Way("KAN, L-BFGS", {"method": "lbfgs", "steps": 300}),
+    Way("KAN, L-BFGS", {"method": "lbfgs", "steps": 200}),
     Way("KAN, Adam", {"method": "adam", "steps": 1000}),
 )
 

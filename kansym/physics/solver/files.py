@@ -15,7 +15,7 @@ from kansym.physics.solver.domain import Box, Union
 from kansym.physics.solver.problem import Condition, Observations, Problem
 
 KEYS = (
-    "name", "domain", "boxes", "fields", "equation", "equations", "conditions", "parameters", "observations", "exact",
+    "name", "coordinates", "domain", "boxes", "fields", "equation", "equations", "conditions", "parameters", "observations", "exact",
     "settings",
 )  # fmt: skip
 LARGEST_FILE = 16 << 20
@@ -67,8 +67,16 @@ def _domain(values: Mapping[str, Any]) -> Box | Union:
     boxes = given if isinstance(given, list) else [given]
     if not boxes or not all(isinstance(box, Mapping) for box in boxes):
         raise ConfigError("a problem needs its domain, such as [domain] with x = [0, 1], or several as [[boxes]]")
-    made = tuple(Box({str(name): _ends(name, ends) for name, ends in box.items()}) for box in boxes)
+    made = tuple(Box({str(name): _ends(name, box[name]) for name in _order(values, box)}) for box in boxes)
     return made[0] if len(made) == 1 else Union(made)
+
+
+def _order(values: Mapping[str, Any], box: Mapping[str, Any]) -> list[str]:
+    """Return the coordinates' order: that of the key "coordinates", or of the file."""
+    given = _texts(values, "coordinates") or list(box)
+    if sorted(given) != sorted(box):
+        raise ConfigError(f"coordinates are {', '.join(given)}, but the domain has {', '.join(box)}")
+    return given
 
 
 def _ends(name: Any, ends: Any) -> tuple[float, float]:

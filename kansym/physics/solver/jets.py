@@ -9,7 +9,7 @@ Source: Griewank and Walther, Evaluating Derivatives, 2008, ch. 13 (Taylor arith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -195,17 +195,20 @@ def pull_edges(layer: KANLayer, orders: Orders, x: Tensor, passed: LayerJets, we
     """
     highest = layer.features_of(x, orders.most + 1)
     slopes = [per_edge(value, weights) for value in (*passed.values[1:], highest)]  # f', f'', ... (E, N, I, S)
-    moments = [torch.zeros(())] * len(orders)
-    # sum_S delta_c[S] f^(m+1)[I, S], for every order c and m; then the powers of the inputs' jets spread them.
-    pulled = [(slope @ delta.unsqueeze(-1)).squeeze(-1) for slope in slopes]  # (A, E, N, I) per m
+    pulled = [(slope @ delta.unsqueeze(-1)).squeeze(-1) for slope in slopes]  # over S: (A, E, N, I) per m
     total = torch.zeros_like(passed.powers[0])
     for a, b, c in orders.triples:
         size = sum(orders.indices[a])
         for m in range(size + 1):
             if m or not size:
                 total[b] += passed.powers[m][a] * pulled[m][c]
-    del moments
     return total
+
+
+def _scales(passed: LayerJets, delta: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, per order m, what the derivatives of the basis functions (E, N, I, F) are multiplied with, (E, N, I, S)."""
+    for value, power in zip(passed.values, passed.powers, strict=True):
+        yield value, (power.unsqueeze(-1) * delta.unsqueeze(-2)).sum(0)
 
 
 def jacobian_of(passed: LayerJets, delta: Tensor) -> Tensor:
@@ -215,9 +218,18 @@ def jacobian_of(passed: LayerJets, delta: Tensor) -> Tensor:
         (E, N, I, S, F).
     """
     total = None
-    for value, power in zip(passed.values, passed.powers, strict=True):
-        scale = (power.unsqueeze(-1) * delta.unsqueeze(-2)).sum(0)  # (E, N, I, S)
-        term = scale.unsqueeze(-1) * value.unsqueeze(-2)  # (E, N, I, S, F)
+    for value, scale in _scales(passed, delta):
+        term = scale.unsqueeze(-1) * value.unsqueeze(-2)
+        total = term if total is None else total.add_(term)
+    assert total is not None
+    return total
+
+
+def gradient_of(passed: LayerJets, delta: Tensor) -> Tensor:
+    """Return what `jacobian_of` gives, added up over the rows without making them: (E, I, S, F)."""
+    total = None
+    for value, scale in _scales(passed, delta):
+        term = scale.permute(0, 2, 3, 1) @ value.transpose(1, 2)
         total = term if total is None else total.add_(term)
     assert total is not None
     return total

@@ -150,7 +150,7 @@ def oscillators() -> Problem:
 
 
 _TWO = SolveConfig(hidden=(6,), intervals=(5, 8, 12), points=1200)
-_SHARP = SolveConfig(hidden=(5, 5), degree=4, intervals=(5, 8, 12, 16), points=2000, formula=False)
+_SHARP = SolveConfig(hidden=(5, 5), degree=4, intervals=(8, 12, 16), steps=15, windows=5, formula=False)
 PROBLEMS.add("poisson", KnownProblem("Poisson on a square, u = sin(pi x) sin(pi y^2)", poisson, _TWO))
 PROBLEMS.add(
     "helmholtz",

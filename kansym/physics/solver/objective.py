@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,16 @@ from torch import Tensor
 
 from kansym.nn import KAN
 from kansym.physics.solver.equation import Residual
-from kansym.physics.solver.jets import LayerJets, Orders, features, forward, jacobian_of, pull_edges, pull_nodes
+from kansym.physics.solver.jets import (
+    LayerJets,
+    Orders,
+    features,
+    forward,
+    gradient_of,
+    jacobian_of,
+    pull_edges,
+    pull_nodes,
+)
 from kansym.physics.solver.trial import Around, Trial
 from kansym.training.objective import Objective, Packing, Rows
 from kansym.training.penalties import Penalty
@@ -141,11 +150,13 @@ class ResidualObjective(Objective):
         weights = self.packing.unpack(theta[:, : self.size])
         total, slope = theta.new_zeros(theta.shape[0]), torch.zeros_like(theta)
         for piece in self._pieces:
-            residuals, jacobian = self._rows_of(piece, weights, theta)
+            residuals, passed, delta, unknown = self._linearised(piece, weights, theta)
             scale = piece.block.weight / len(piece.block)
             total = total + scale * residuals.square().sum(1)
-            slope = slope + 2 * scale * (residuals.unsqueeze(1) @ jacobian).squeeze(1)
-        return total, slope
+            by_weights = self._pulled(piece, passed, weights, delta * residuals.unsqueeze(-1), gradient_of)
+            by_unknowns = (residuals.unsqueeze(1) @ unknown).squeeze(1)
+            slope = slope + 2 * scale * torch.cat([by_weights, by_unknowns], -1)
+        return total, slope if self.packing.full else self._unmasked(slope)
 
     def normal_equations(self, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         weights = self.packing.unpack(theta[:, : self.size])
@@ -191,15 +202,28 @@ class ResidualObjective(Objective):
             found = found - torch.as_tensor(block.shift[piece.rows])
         return found, None if slopes is None else torch.as_tensor(slopes).view(members, count, -1)
 
-    def _rows_of(self, piece: _Piece, weights: Sequence[Tensor], theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Return residuals (E, n) and their Jacobian (E, n, P + Q)."""
+    def _linearised(
+        self, piece: _Piece, weights: Sequence[Tensor], theta: Tensor
+    ) -> tuple[Tensor, list[LayerJets], Tensor, Tensor]:
+        """Return residuals (E, n), the pass, and the residuals' derivatives by the network's jets and the unknowns."""
         passed = self._passed(piece, weights)
         residuals, slopes = self._residuals(piece, passed, theta, True)
         assert slopes is not None
         plain = piece.x.shape[-1]
         unknown = slopes[..., plain : plain + theta.shape[1] - self.size]
         delta = self._by_jets(piece, slopes[..., plain + unknown.shape[-1] :], passed[-1].nodes)
-        return residuals, torch.cat([self._pulled(piece, passed, weights, delta), unknown], -1)
+        return residuals, passed, delta, unknown
+
+    def _rows_of(self, piece: _Piece, weights: Sequence[Tensor], theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Return residuals (E, n) and their Jacobian (E, n, P + Q)."""
+        residuals, passed, delta, unknown = self._linearised(piece, weights, theta)
+        jacobian = torch.cat([self._pulled(piece, passed, weights, delta, jacobian_of), unknown], -1)
+        return residuals, jacobian if self.packing.full else self._unmasked(jacobian.mT).mT
+
+    def _unmasked(self, columns: Tensor) -> Tensor:
+        """Set what belongs to masked edges to 0, (E, P + Q, ...)."""
+        mask = torch.nn.functional.pad(self.packing.mask, (0, columns.shape[1] - self.size), value=True)
+        return torch.where(mask.view(*mask.shape, *[1] * (columns.dim() - 2)), columns, 0.0)
 
     def _by_jets(self, piece: _Piece, slopes: Tensor, nodes: Tensor) -> Tensor:
         """Return the residuals' derivatives by the network's jets, (A, E, n, T)."""
@@ -210,17 +234,21 @@ class ResidualObjective(Objective):
         return delta if piece.around is None else piece.around.pull(delta)
 
     def _pulled(
-        self, piece: _Piece, passed: Sequence[LayerJets], weights: Sequence[Tensor], delta: Tensor
+        self,
+        piece: _Piece,
+        passed: Sequence[LayerJets],
+        weights: Sequence[Tensor],
+        delta: Tensor,
+        collect: Callable[[LayerJets, Tensor], Tensor],
     ) -> Tensor:
-        """Pull derivatives by the network's jets back to all weights, (E, n, P)."""
+        """Pull derivatives by the network's jets back to all weights, (E, n, P), or (E, P) for their sum over rows."""
         parts: list[Tensor] = []
         for index in reversed(range(len(passed))):
             sums = pull_nodes(self.model, piece.block.orders, index, passed[index], delta)
-            edges = jacobian_of(passed[index], sums).flatten(2, 3)[:, :, self.packing.edges[index]]
-            parts.append(edges.flatten(2))
+            edges = collect(passed[index], sums).flatten(-3, -2)  # (..., edges, F)
+            parts.append(edges[..., self.packing.edges[index], :].flatten(-2))
             if index:
                 before = passed[index - 1].nodes[0]
                 layer = self.model.stack[index]
                 delta = pull_edges(layer, piece.block.orders, before, passed[index], weights[index], sums)
-        rows = torch.cat(parts[::-1], -1)
-        return rows if self.packing.full else torch.where(self.packing.mask.unsqueeze(1), rows, 0.0)
+        return torch.cat(parts[::-1], -1)

@@ -125,6 +125,7 @@ class Problem:
         """Return the problem in plain values, as a TOML or JSON file holds it; a reference function is left out."""
         return {
             "name": self.name,
+            "coordinates": list(self.coordinates),
             "domain": [{name: [low, high] for name, low, high in box.ranges} for box in self.where.boxes],
             "fields": list(self.fields),
             "equations": [written(equation) for equation in self.equations],
