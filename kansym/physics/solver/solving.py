@@ -27,7 +27,7 @@ from kansym.physics.solver.trial import Trial, by_construction
 from kansym.threads import one_thread
 
 Array = np.ndarray
-FORMULA_SECONDS = 60.0
+FORMULA_SECONDS = 120.0
 
 
 @one_thread()
