@@ -1,10 +1,10 @@
 """Differential equations solved by a KAN: problems as values, exact derivatives, Gauss-Newton on the residual.
 
-    from kansym.physics import Problem, solve
+from kansym.physics import Problem, solve
 
-    heat = Problem("heat", ("u_t = u_xx/10",), {"x": (0, 1), "t": (0, 1)},
-                   (("t = 0", "u = sin(pi*x)"), ("boundary", "u = 0")))
-    print(solve(heat))
+heat = Problem("heat", ("u_t = u_xx/10",), {"x": (0, 1), "t": (0, 1)},
+               (("t = 0", "u = sin(pi*x)"), ("boundary", "u = 0")))
+print(solve(heat))
 """
 
 from kansym.physics.solver.config import METHODS, SolveConfig

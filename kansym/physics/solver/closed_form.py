@@ -189,9 +189,7 @@ class Refit:
         values, slopes = block.residual.linearised(columns)
         plain = len(self.problem.coordinates)
         slots = slopes[:, len(self.problem.words.plain) :]
-        by_constants = sum(
-            slots[:, [place]] * known[order][1] for place, (_, order) in enumerate(block.residual.slots)
-        )
+        by_constants = sum(slots[:, [place]] * known[order][1] for place, (_, order) in enumerate(block.residual.slots))
         by_unknowns = slopes[:, plain : len(self.problem.words.plain)]
         shift = 0.0 if block.shift is None else block.shift
         scale = self._scale(block)

@@ -34,7 +34,9 @@ class Face:
 
     @property
     def area(self) -> float:
-        return float(np.prod([b - a for i, (a, b) in enumerate(zip(self.low, self.high, strict=True)) if i != self.axis]))
+        return float(
+            np.prod([b - a for i, (a, b) in enumerate(zip(self.low, self.high, strict=True)) if i != self.axis])
+        )
 
     def place(self, unit: Array) -> Array:
         """Return points (n, D) for numbers (n, D - 1) in [0, 1]."""

@@ -56,8 +56,8 @@ class Derivative(Expression):
 def field(name: str = "u") -> Derivative:
     """Return an unknown function, to write an equation with.
 
-        u = field("u"); x, y = coordinates("x", "y")
-        equation = u.dxx + u.dyy + sin(x) * y
+    u = field("u"); x, y = coordinates("x", "y")
+    equation = u.dxx + u.dyy + sin(x) * y
     """
     return Derivative(name)
 

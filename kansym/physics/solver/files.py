@@ -88,7 +88,7 @@ def _ends(name: Any, ends: Any) -> tuple[float, float]:
 def _condition(item: Mapping[str, Any]) -> Condition:
     for key in ("where", "equation"):
         if not isinstance(item.get(key), str):
-            raise ConfigError(f"a condition needs {key!r} as text, such as where = \"x = 0\" and equation = \"u = 0\"")
+            raise ConfigError(f'a condition needs {key!r} as text, such as where = "x = 0" and equation = "u = 0"')
     return Condition(item["where"], item["equation"], _number("the weight of a condition", item.get("weight", 1.0)))
 
 
@@ -96,7 +96,9 @@ def _observations(item: Mapping[str, Any]) -> Observations:
     try:
         points, values = np.array(item["points"], dtype=float), np.array(item["values"], dtype=float)
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError("observations need points, one list of coordinates each, and values, one number each") from error
+        raise ConfigError(
+            "observations need points, one list of coordinates each, and values, one number each"
+        ) from error
     return Observations(points, values, str(item.get("field", "")), _number("a weight", item.get("weight", 1.0)))
 
 

@@ -174,7 +174,9 @@ def pull_nodes(model: KAN, orders: Orders, index: int, passed: LayerJets, delta:
     if width.product == 0:
         return delta
     slots = passed.sums[..., width.sum :].unflatten(-1, (width.product, arity))
-    spread = torch.stack([orders.pull(_others(orders, slots, slot), delta[..., width.sum :]) for slot in range(arity)], -1)
+    spread = torch.stack(
+        [orders.pull(_others(orders, slots, slot), delta[..., width.sum :]) for slot in range(arity)], -1
+    )
     return torch.cat([delta[..., : width.sum], spread.flatten(-2)], -1)
 
 

@@ -150,13 +150,17 @@ def _named(expression: Expression, names: Sequence[str]) -> Expression:
 def _check_names(problem: Problem) -> None:
     names = (*problem.coordinates, *problem.fields, *problem.parameters)
     if not problem.fields or len(set(names)) != len(names):
-        raise ConfigError(f"problem {quote(problem.name)}: coordinates, functions and parameters need names of their own")
+        raise ConfigError(
+            f"problem {quote(problem.name)}: coordinates, functions and parameters need names of their own"
+        )
     for name in (*problem.fields, *problem.parameters):
         if not name.isidentifier():
             raise ConfigError(f"problem {quote(problem.name)}: {quote(name)} is no name; use letters, digits and _")
     for name, value in problem.parameters.items():
         if not np.isfinite(value):
-            raise ConfigError(f"problem {quote(problem.name)}: parameter {name} starts at {value}: give a finite number")
+            raise ConfigError(
+                f"problem {quote(problem.name)}: parameter {name} starts at {value}: give a finite number"
+            )
 
 
 def _check_equations(problem: Problem) -> None:

@@ -93,7 +93,9 @@ def where_large(candidates: Array, size: Array, count: int, random: np.random.Ge
     """
     scale = float(np.mean(size))
     density = 1.0 + (size / scale if scale > 0 else 0.0)
-    return np.sort(random.choice(len(candidates), min(count, len(candidates)), replace=False, p=density / density.sum()))
+    return np.sort(
+        random.choice(len(candidates), min(count, len(candidates)), replace=False, p=density / density.sum())
+    )
 
 
 def windows(low: float, high: float, count: int) -> tuple[tuple[float, float], ...]:

@@ -172,4 +172,3 @@ def _stop_reason(budget: Budget) -> str:
     if budget.interrupted:
         return "interrupted"
     return "time limit" if budget.hit and budget.expired else "finished"
-

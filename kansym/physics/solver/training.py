@@ -120,9 +120,7 @@ class _Run:
         plain = ResidualObjective(chosen, blocks, trial, self.unknowns)
         if self.config.balance == "fixed" or not conditions:
             return plain
-        return ResidualObjective(
-            chosen, balanced(plain, len(equations), self.config.edge_weight), trial, self.unknowns
-        )
+        return ResidualObjective(chosen, balanced(plain, len(equations), self.config.edge_weight), trial, self.unknowns)
 
     @property
     def _fixed(self) -> float:

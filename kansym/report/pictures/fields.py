@@ -13,9 +13,7 @@ from kansym.report.pictures.words import label_axes
 WIDTH, HEIGHT = 215, 190
 
 
-def fields(
-    panels: Mapping[str, np.ndarray], names: Sequence[str], ends: Sequence[tuple[float, float]]
-) -> Figure:
+def fields(panels: Mapping[str, np.ndarray], names: Sequence[str], ends: Sequence[tuple[float, float]]) -> Figure:
     """Draw every field as a map with a scale of its own, even about 0; blue is negative, red positive.
 
     Args:
