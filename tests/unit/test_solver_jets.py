@@ -66,7 +66,7 @@ def test_the_jacobian_by_the_weights_equals_that_of_automatic_differentiation():
     orders = Orders.closure([(2, 0), (1, 1), (0, 2)], 2)
     weights = [layer.weights().detach().requires_grad_() for layer in model.stack]
     chosen = torch.randn(len(orders), 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    total = sum(by_autograd(model, weights, x, order) * row / factorial
+    total = torch.zeros(3, dtype=torch.float64) + sum(by_autograd(model, weights, x, order) * row / factorial
                 for order, row, factorial in zip(orders.indices, chosen, orders.factorials, strict=True))  # fmt: skip
     fixed = [weight.detach() for weight in weights]
     passed = forward(model, orders, x.detach(), fixed)

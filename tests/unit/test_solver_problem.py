@@ -162,7 +162,8 @@ def test_a_problem_is_read_from_toml(tmp_path: Path):
     assert problem.parameters == {"k": 2.0}
     assert problem.coordinates == ("x", "t")
     assert (config.hidden, config.seed) == ((3,), 4)
-    assert problem.truth(np.array([[1.0, 0.0]]))[0, 0] == pytest.approx(np.sin(1.0))
+    truth = problem.truth(np.array([[1.0, 0.0]]))
+    assert truth is not None and truth[0, 0] == pytest.approx(np.sin(1.0))
 
 
 @pytest.mark.parametrize(

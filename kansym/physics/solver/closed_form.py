@@ -96,7 +96,7 @@ def _refitted(solution: Solution, expression: Expression) -> ClosedForm | None:
         fitted, unknowns = expression.with_constants(theta[:count].tolist()), theta[count:]
         fitted = _tidied(problem, fitted, unknowns)
         return _judged(problem, fitted, unknowns)
-    except (FormulaError, KansymError, ValueError, np.linalg.LinAlgError):
+    except (KansymError, ValueError, np.linalg.LinAlgError):
         return None
 
 
@@ -166,7 +166,9 @@ class Refit:
 
     def values(self, inputs: Array, theta: Array) -> Array:
         function = lambda points, order: self._slot(points, order, theta)[0][:, None]  # noqa: E731
-        parts = [self._scale(block) * residual_of(block, function, theta[self.count :]) for block in self.blocks]
+        parts = [
+            self._scale(block) * residual_of(block, function, theta[self.count :].tolist()) for block in self.blocks
+        ]
         return np.concatenate(parts)
 
     def jacobian(self, inputs: Array, theta: Array) -> tuple[Array, Array]:
@@ -185,7 +187,7 @@ class Refit:
     def _block(self, block: Block, theta: Array) -> tuple[Array, Array]:
         known = {order: self._slot(block.points, order, theta) for order in block.residual.orders}
         columns = columns_of(block.residual, block.points, lambda points, order: known[order][0][:, None],
-                             theta[self.count :])  # fmt: skip
+                             theta[self.count :].tolist())  # fmt: skip
         values, slopes = block.residual.linearised(columns)
         plain = len(self.problem.coordinates)
         slots = slopes[:, len(self.problem.words.plain) :]

@@ -82,10 +82,13 @@ class SolveConfig:
             raise ConfigError("intervals needs whole numbers above 0, from coarse to fine, such as 5,8,12")
         if list(self.intervals) != sorted(set(self.intervals)):
             raise ConfigError(f"intervals are {list(self.intervals)}: each must be larger than the one before")
+        for name in ("adaptive", "hard", "formula"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}: it must be true or false")
         for name in ("edge_weight", "time_limit", "formula_time"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} is {value}: it must be above 0")
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                raise ConfigError(f"{name} is {value}: it must be a number above 0")
 
     def optimizer(self) -> Optimizer:
         """Return the method with its settings."""
@@ -106,7 +109,9 @@ class SolveConfig:
         for name in values:
             if name not in known:
                 raise ConfigError(f"unknown setting {quote(str(name))}: {did_you_mean(str(name), sorted(known))}")
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         try:
             return cls(**given)
         except TypeError as error:

@@ -107,7 +107,8 @@ class Box:
 
     def with_range(self, name: str, low: float, high: float) -> Box:
         """Return the box with another range of one coordinate."""
-        return Box(tuple((n, low, high) if n == name else (n, a, b) for n, a, b in self.ranges))
+        ends = zip(self.names, self.low.tolist(), self.high.tolist(), strict=True)
+        return Box(tuple((n, low, high) if n == name else (n, a, b) for n, a, b in ends))
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _from_sympy(source: Any, words: Words) -> Expression:
     if not isinstance(source, sympy.Basic):
         raise FormulaError(f"an equation is text, an expression or sympy's, not {type(source).__name__}")
     if isinstance(source, sympy.Equality):
-        source = source.lhs - source.rhs
+        source = sympy.Add(source.lhs, -source.rhs)  # type: ignore[operator]
     names = _SympyNames(words)
     derivatives = {node: names.derivative(node) for node in source.atoms(sympy.Derivative)}
     source = source.xreplace(derivatives)

@@ -15,8 +15,8 @@ from kansym.physics.solver.domain import Box, Union
 from kansym.physics.solver.problem import Condition, Observations, Problem
 
 KEYS = (
-    "name", "coordinates", "domain", "boxes", "fields", "equation", "equations", "conditions", "parameters", "observations", "exact",
-    "settings",
+    "name", "coordinates", "domain", "boxes", "fields", "equation", "equations", "conditions", "parameters",
+    "observations", "exact", "settings",
 )  # fmt: skip
 LARGEST_FILE = 16 << 20
 

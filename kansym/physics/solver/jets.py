@@ -208,7 +208,7 @@ def pull_edges(layer: KANLayer, orders: Orders, x: Tensor, passed: LayerJets, we
 
 
 def _scales(passed: LayerJets, delta: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield, per order m, what the derivatives of the basis functions (E, N, I, F) are multiplied with, (E, N, I, S)."""
+    """Yield, per order, the basis functions' derivatives (E, N, I, F) and what multiplies them, (E, N, I, S)."""
     for value, power in zip(passed.values, passed.powers, strict=True):
         yield value, (power.unsqueeze(-1) * delta.unsqueeze(-2)).sum(0)
 

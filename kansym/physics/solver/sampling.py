@@ -1,8 +1,8 @@
-"""Points at which an equation is asked to hold: on a grid, spread by Latin hypercube, or where the residual is large."""
+"""Points at which an equation is asked to hold: on a grid, by Latin hypercube, or where the residual is large."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -89,10 +89,10 @@ def where_large(candidates: Array, size: Array, count: int, random: np.random.Ge
     Returns:
         Row numbers, (count,), without repetition.
 
-    Source: Wu et al., A comprehensive study of non-adaptive and residual-based adaptive sampling, 2023 (RAD, k = c = 1).
+    Source: Wu, Zhu, Tan, Kartha and Lu 2023 (RAD with k = c = 1).
     """
     scale = float(np.mean(size))
-    density = 1.0 + (size / scale if scale > 0 else 0.0)
+    density = 1.0 + (size / scale if scale > 0 else np.zeros_like(size))
     return np.sort(
         random.choice(len(candidates), min(count, len(candidates)), replace=False, p=density / density.sum())
     )
@@ -101,6 +101,3 @@ def where_large(candidates: Array, size: Array, count: int, random: np.random.Ge
 def windows(low: float, high: float, count: int) -> tuple[tuple[float, float], ...]:
     """Return `count` equal intervals that fill [low, high]."""
     return tuple(pairwise(np.linspace(low, high, count + 1).tolist()))
-
-
-Draw = Callable[[np.random.Generator], Array]

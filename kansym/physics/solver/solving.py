@@ -53,9 +53,12 @@ def solve(
     Raises:
         ConfigError: when the choices do not suit the problem.
     """
-    problem, config = _resolved(problem, config, choices)
-    _check(problem, config)
-    budget = budget or Budget(config.time_limit)
+    task, chosen = _resolved(problem, config, choices)
+    _check(task, chosen)
+    return _solved(task, chosen, on_event, budget or Budget(chosen.time_limit))
+
+
+def _solved(problem: Problem, config: SolveConfig, on_event: Listener, budget: Budget) -> Solution:
     started, processor = time.monotonic(), time.process_time()
     on_event(StageStarted("solve", problem.name))
     trial = by_construction(problem) if config.hard else Trial()
@@ -73,7 +76,9 @@ def solve(
     return replace(solution, stop_reason=_stop_reason(budget))
 
 
-def _resolved(problem: Problem | str, config: SolveConfig | None, choices: Mapping[str, Any]) -> tuple[Any, Any]:
+def _resolved(
+    problem: Problem | str, config: SolveConfig | None, choices: Mapping[str, Any]
+) -> tuple[Problem, SolveConfig]:
     if isinstance(problem, str):
         from kansym.physics.solver.known import PROBLEMS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -202,8 +202,3 @@ class _Run:
         """Go to a finer grid; the function stays."""
         even = self.points if self.even is None else self.even
         self.model = insert_knots(self.model, even, self.size(even), intervals)
-
-
-def smaller(config: SolveConfig) -> SolveConfig:
-    """Return choices for a first look: few points and steps."""
-    return replace(config, intervals=config.intervals[:1], rounds=1, steps=min(config.steps, 5), points=200)

@@ -30,8 +30,7 @@ def fields(panels: Mapping[str, np.ndarray], names: Sequence[str], ends: Sequenc
             extent=(*ends[0], *ends[1]), interpolation="nearest",
         )  # fmt: skip
         bar = drawn.colorbar(shown, ax=place, pad=0.03)
-        bar.formatter.set_powerlimits((-2, 3))
-        bar.formatter.set_useMathText(True)
+        bar.ax.ticklabel_format(scilimits=(-2, 3), useMathText=True)
         for axis in (place, bar.ax):
             axis.tick_params(labelsize=7.5, colors=style.INK, width=0.5, length=2.5)
             for text in (*axis.get_xticklabels(), *axis.get_yticklabels()):
