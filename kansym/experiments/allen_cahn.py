@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kansym.experiments.experiment import Bar, Experiment, Setting
-from kansym.experiments.solving import COLUMNS, HARD, SOFT, Way, picture_of, rows
+from kansym.experiments.solving import COLUMNS, HARD_SIDES, SOFT, Way, picture_of, rows
 
 ONE_WINDOW = "KAN, soft conditions, all times at once"
 WAYS = (
     Way(SOFT, {}),
     Way(ONE_WINDOW, {"windows": 1, "hidden": (5, 5), "points": 2000}),
-    Way(HARD, {"windows": 1, "hidden": (5, 5), "points": 2000, "hard": True}),
+    Way(HARD_SIDES, {"hard": True}),
 )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kansym.experiments.experiment import Bar, Experiment, Setting
-from kansym.experiments.solving import COLUMNS, HARD, SOFT, Way, picture_of, rows
+from kansym.experiments.solving import COLUMNS, HARD_SIDES, SOFT, Way, picture_of, rows
 
-WAYS = (Way(SOFT, {}), Way(HARD, {"hard": True, "windows": 1}))
+WAYS = (Way(SOFT, {}), Way(HARD_SIDES, {"hard": True}))
 
 
 def run(setting: Setting) -> list[dict[str, Any]]:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from kansym.report.canvas import Figure
 
 SOFT, HARD = "KAN, soft conditions", "KAN, conditions by construction"
+HARD_SIDES = "KAN, sides by construction"
 PERCEPTRON = "tanh perceptron (Adam, then L-BFGS)"
 # A run that only shows that everything works.
 QUICK: dict[str, Any] = {
     "hidden": (3,), "intervals": (5,), "rounds": 1, "steps": 3, "points": 100, "edge_points": 40, "windows": 1,
 }  # fmt: skip
-SHOWN = 61  # points along each axis of a picture
+SHOWN = 31  # points along each axis of a picture
 
 COLUMNS = (
     Column("relative_l2", "relative L2 error", number),

@@ -36,7 +36,7 @@ class SolveConfig:
         edge_points: per condition, >= 1.
         sampling: "latin" or "grid".
         adaptive: draw half of the points where the residual is large.
-        hard: meet the conditions by construction.
+        hard: meet the conditions by construction; with windows all but those at the start.
         balance: "curvature" weighs conditions so that their Gauss-Newton matrices have the trace of the equations';
             "fixed" takes `edge_weight`.
         edge_weight: of conditions with "fixed"; with "curvature" a factor on top, > 0.

@@ -101,7 +101,7 @@ def _loaded(target: Path) -> Solution:
         problem,
         config,
         tuple(_piece(place, item, weights) for place, item in enumerate(document["pieces"])),
-        by_construction(problem) if config.hard else Trial(),
+        by_construction(problem, config.windows == 1) if config.hard else Trial(),
         {str(name): float(value) for name, value in document["unknowns"].items()},
         _check_from_json(networks),
         tuple(dict(row) for row in document["history"]),

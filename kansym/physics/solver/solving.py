@@ -61,7 +61,7 @@ def solve(
 def _solved(problem: Problem, config: SolveConfig, on_event: Listener, budget: Budget) -> Solution:
     started, processor = time.monotonic(), time.process_time()
     on_event(StageStarted("solve", problem.name))
-    trial = by_construction(problem) if config.hard else Trial()
+    trial = by_construction(problem, config.windows == 1) if config.hard else Trial()
     pieces, history, unknowns = _marched(problem, config, trial, budget, on_event)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - processor
     found = dict(zip(problem.parameters, unknowns, strict=True))
@@ -98,9 +98,8 @@ def _check(problem: Problem, config: SolveConfig) -> None:
         return
     if TIME not in problem.coordinates or not isinstance(problem.where, Box):
         raise ConfigError(f"windows cut the range of {TIME}: the domain must be a box with a coordinate {TIME}")
-    if config.hard or problem.parameters:
-        kind = "hard conditions" if config.hard else "unknown parameters"
-        raise ConfigError(f"windows and {kind} do not go together: choose one of the two")
+    if problem.parameters:
+        raise ConfigError("windows and unknown parameters do not go together: choose one of the two")
 
 
 def _marched(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kansym.errors import ConfigError, quote
 from kansym.physics.solver.calculus import jets_of
-from kansym.physics.solver.domain import Box, Face, faces_at
+from kansym.physics.solver.domain import TIME, Box, Face, faces_at
 from kansym.physics.solver.equation import Derivative, Residual
 from kansym.physics.solver.jets import Orders
 from kansym.physics.solver.problem import Condition, Problem
@@ -65,8 +65,12 @@ class Around:
         return self.orders.pull(self.factor.expand_as(delta), delta)
 
 
-def by_construction(problem: Problem) -> Trial:
+def by_construction(problem: Problem, start: bool = True) -> Trial:
     """Return the trial solution that meets every condition "u = g" on whole sides of a box.
+
+    Args:
+        problem: its conditions must all be of that form, but for those that are left out.
+        start: build in conditions at a fixed time too.
 
     Raises:
         ConfigError: when the domain is a union, a condition is of another kind, or two disagree in a corner.
@@ -74,18 +78,24 @@ def by_construction(problem: Problem) -> Trial:
     domain = problem.where
     if not isinstance(domain, Box):
         raise ConfigError("conditions by construction need a domain that is one box: leave hard conditions out")
+    built = [place for place, item in enumerate(problem.conditions) if start or not at_fixed_time(item, problem)]
     values: list[dict[tuple[int, float], Expression]] = [{} for _ in problem.fields]
-    for condition in problem.conditions:
+    for condition in (problem.conditions[number] for number in built):
         place, value = _prescribed(condition, problem)
         for face in faces_at(domain, condition.where):
             values[place].setdefault((face.axis, face.at), value)
     trial = Trial(
         tuple(_offset(faces, domain) for faces in values),
         tuple(_factor(faces, domain) for faces in values),
-        tuple(range(len(problem.conditions))),
+        tuple(built),
     )
     _check(trial, problem)
     return trial
+
+
+def at_fixed_time(condition: Condition, problem: Problem) -> bool:
+    """Return whether a condition stands on sides of time alone."""
+    return all(problem.coordinates[face.axis] == TIME for face in faces_at(problem.where, condition.where))
 
 
 def _prescribed(condition: Condition, problem: Problem) -> tuple[int, Expression]:
@@ -141,7 +151,7 @@ def _factor(faces: Mapping[tuple[int, float], Expression], domain: Box) -> Expre
 def _check(trial: Trial, problem: Problem) -> None:
     """Refuse conditions that contradict each other where two faces meet."""
     random = np.random.default_rng(1)
-    for condition in problem.conditions:
+    for condition in (problem.conditions[number] for number in trial.built):
         place, value = _prescribed(condition, problem)
         for face in faces_at(problem.where, condition.where):
             points = _spots(face, random)

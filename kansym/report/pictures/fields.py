@@ -27,10 +27,11 @@ def fields(panels: Mapping[str, np.ndarray], names: Sequence[str], ends: Sequenc
         reach = float(np.max(np.abs(field))) or 1.0
         shown = place.imshow(
             field.T, origin="lower", aspect="auto", cmap="RdBu_r", vmin=-reach, vmax=reach,
-            extent=(*ends[0], *ends[1]), interpolation="nearest",
+            extent=(*ends[0], *ends[1]), interpolation="bilinear",
         )  # fmt: skip
         bar = drawn.colorbar(shown, ax=place, pad=0.03)
         bar.ax.ticklabel_format(scilimits=(-2, 3), useMathText=True)
+        bar.ax.yaxis.get_offset_text().set(fontsize=7.5, fontfamily=list(faces()), math_fontfamily="stix")
         for axis in (place, bar.ax):
             axis.tick_params(labelsize=7.5, colors=style.INK, width=0.5, length=2.5)
             for text in (*axis.get_xticklabels(), *axis.get_yticklabels()):
