@@ -229,8 +229,19 @@ def test_windows_and_unknown_parameters_are_refused_together():
         solve("inverse-diffusion", windows=2)
 
 
-@pytest.mark.parametrize("changes", [{"windows": 2}, {"windows": 2, "hard": True}, {"hard": True}, {"starts": 2}, {"sampling": "grid"},
-                                     {"method": "lbfgs"}, {"method": "adam"}, {"balance": "fixed"}])  # fmt: skip
+CHOICES = (
+    {"windows": 2},
+    {"windows": 2, "hard": True},
+    {"hard": True},
+    {"starts": 2},
+    {"sampling": "grid"},
+    {"method": "lbfgs"},
+    {"method": "adam"},
+    {"balance": "fixed"},
+)
+
+
+@pytest.mark.parametrize("changes", CHOICES)
 def test_every_choice_ends_in_a_solution_that_saves_and_loads(tmp_path: Path, changes):
     quick = {"hidden": (2,), "intervals": (3, 4), "rounds": 2, "steps": 3, "points": 60}
     solution = solve(burgers_problem(), SMALL, **quick, **changes)
