@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SOFT, HARD = "KAN, soft conditions", "KAN, conditions by construction"
 HARD_SIDES = "KAN, sides by construction"
-PERCEPTRON = "tanh perceptron (Adam, then L-BFGS)"
 # A run that only shows that everything works.
 QUICK: dict[str, Any] = {
     "hidden": (3,), "intervals": (5,), "rounds": 1, "steps": 3, "points": 100, "edge_points": 40, "windows": 1,
@@ -59,7 +58,7 @@ def rows(name: str, setting: Setting, ways: Sequence[Way], shown: bool = True) -
         shown: keep the field of the first way.
 
     Returns:
-        One row per way; with `setting.peers` also the perceptron's.
+        One row per way; with `setting.peers` also those of the peers that are installed.
     """
     known = PROBLEMS.get(name)
     problem, found = known.problem(), []
@@ -68,12 +67,12 @@ def rows(name: str, setting: Setting, ways: Sequence[Way], shown: bool = True) -
         config = SolveConfig.from_dict(known.config.to_dict() | changes)
         solution = solve(problem, config, setting.tell)
         found.append({"case": way.case, **figures(solution)})
-        if shown and not place and not setting.quick:
+        if shown and not place:
             found[-1] |= field_of(problem, solution)
     if setting.peers:
-        from kansym.experiments.perceptron import perceptron_row
+        from kansym.experiments.torch_peers import peer_rows
 
-        found.append({"case": PERCEPTRON, **perceptron_row(problem, setting)})
+        found += peer_rows(problem, setting)
     return found
 
 
