@@ -98,11 +98,12 @@ def _trained_pykan(module: Any, problem: Problem, setting: Setting) -> nn.Module
         widths = [len(problem.coordinates), 5, len(problem.fields)]
         settings = {"k": 3, "seed": setting.seed, "auto_save": False, "ckpt_path": folder}
         network = module.KAN(width=widths, grid=PYKAN_GRIDS[0], **settings).speed()
-        model = _Network(problem, network.double())
+        network = network.double()
+        model = _Network(problem, network)
         for grid in PYKAN_GRIDS[: 1 if setting.quick else None]:
             if grid != PYKAN_GRIDS[0]:
                 model(parts[0].x.detach())  # pykan refines on what it saw last
-                model.net = model.net.refine(grid).double()
+                model.net = network = network.refine(grid).double()
             _train(model, parts, Recipe(0, 2) if setting.quick else _PYKAN_RECIPE)
     return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -84,21 +85,27 @@ def diffusion() -> Problem:
 
 
 TRUE_DIFFUSIVITY = 0.25
+# Of values with errors: a network must not bend the equation to follow each of them.
+NOISY_WEIGHT = 0.01
 MEASURED, MEASUREMENT_SEED = 60, 7
 
 
-def inverse_diffusion() -> Problem:
-    """Diffusion with unknown diffusivity k (true: 0.25), from 60 exact values of the solution inside."""
+def inverse_diffusion(noise: float = 0.0) -> Problem:
+    """Diffusion with unknown diffusivity k (true: 0.25), from 60 values of the solution inside.
+
+    Args:
+        noise: standard deviation of the values' errors, >= 0.
+    """
     random = np.random.default_rng(MEASUREMENT_SEED)
     points = random.uniform((-1, 0), (1, 1), (MEASURED, 2))
-    values = np.exp(-points[:, 1]) * np.sin(np.pi * points[:, 0])
+    values = np.exp(-points[:, 1]) * np.sin(np.pi * points[:, 0]) + noise * random.standard_normal(MEASURED)
     return Problem(
         "inverse-diffusion",
         ("u_t = k*u_xx + exp(-t)*(pi^2/4 - 1)*sin(pi*x)",),
         STRIP,
         (("t = 0", "u = sin(pi*x)"), ("boundary", "u = 0")),
         parameters={"k": 1.0},
-        observations=(Observations(points, values),),
+        observations=(Observations(points, values, weight=NOISY_WEIGHT if noise else 1.0),),
         exact="exp(-t)*sin(pi*x)",
     )
 
@@ -166,6 +173,10 @@ PROBLEMS.add(
 PROBLEMS.add("diffusion", KnownProblem("Diffusion with a source, u = exp(-t) sin(pi x)", diffusion, _TWO))
 PROBLEMS.add(
     "inverse-diffusion", KnownProblem("Diffusion with unknown diffusivity, from 60 values", inverse_diffusion, _TWO)
+)
+PROBLEMS.add(
+    "inverse-diffusion-noisy",
+    KnownProblem("The same from 60 values with errors of 0.01", partial(inverse_diffusion, 0.01), _TWO),
 )
 PROBLEMS.add("heat", KnownProblem("Heat in a rod", heat, _TWO))
 PROBLEMS.add("wave", KnownProblem("A string that swings, second order in time", wave, _TWO))
