@@ -13,7 +13,7 @@ from kansym.physics.solver.jets import Order
 from kansym.physics.solver.objective import Block, ResidualObjective
 from kansym.physics.solver.problem import Condition, Problem
 from kansym.physics.solver.sampling import edge
-from kansym.physics.solver.trial import Trial
+from kansym.physics.solver.trial import Trial, at_fixed_time
 
 Array = np.ndarray
 # Condition weights that balancing may choose, relative to the equations.
@@ -60,7 +60,7 @@ class Stage:
         name = f"condition {place + 1}"
         faces = faces_at(self.problem.where, condition.where)
         points = edge(self.problem.where, faces, count)
-        if self.earlier is None or not all(self.problem.coordinates[face.axis] == TIME for face in faces):
+        if self.earlier is None or not at_fixed_time(condition, self.problem):
             residual = Residual.of(condition.equation, self.problem.words)
             return [Block(name, residual, points, None, condition.weight)]
         leaves = {node for node in condition.equation.walk() if isinstance(node, Derivative)}
@@ -89,7 +89,7 @@ def window_of(problem: Problem, low: float, high: float) -> Problem:
 
 def _at_start(condition: Condition, problem: Problem, start: float) -> bool:
     faces = faces_at(problem.where, condition.where)
-    return all(problem.coordinates[face.axis] == TIME and face.at == start for face in faces)
+    return at_fixed_time(condition, problem) and all(face.at == start for face in faces)
 
 
 def balanced(objective: ResidualObjective, equations: int, factor: float) -> list[Block]:

@@ -33,7 +33,7 @@ def poisson() -> Problem:
     """The KAN paper's Poisson equation (Liu et al. 2024, section 3.4)."""
     return Problem(
         "poisson",
-        "u_xx + u_yy = -pi^2*(1 + 4*y^2)*sin(pi*x)*sin(pi*y^2) + 2*pi*sin(pi*x)*cos(pi*y^2)",  # type: ignore[arg-type]
+        ("u_xx + u_yy = -pi^2*(1 + 4*y^2)*sin(pi*x)*sin(pi*y^2) + 2*pi*sin(pi*x)*cos(pi*y^2)",),
         SQUARE,
         (("boundary", "u = 0"),),
         exact="sin(pi*x)*sin(pi*y^2)",
@@ -162,7 +162,7 @@ PROBLEMS.add("poisson", KnownProblem("Poisson on a square, u = sin(pi x) sin(pi 
 PROBLEMS.add(
     "helmholtz",
     KnownProblem("Helmholtz on a square, u = sin(pi x) sin(4 pi y)", helmholtz,
-                 SolveConfig(hidden=(6,), intervals=(8, 12, 18), points=1600)),
+                 SolveConfig(hidden=(8,), intervals=(8, 12, 18), rounds=4, points=2000)),
 )  # fmt: skip
 PROBLEMS.add("burgers", KnownProblem("Burgers with a shock, viscosity 0.01/pi", burgers_equation, _SHARP))
 PROBLEMS.add(

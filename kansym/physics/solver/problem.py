@@ -12,7 +12,7 @@ import numpy as np
 from kansym.errors import ConfigError, quote
 from kansym.physics.solver.domain import Box, Domain, Union, faces_at
 from kansym.physics.solver.equation import Derivative, Residual, Symbol, Words, read, written
-from kansym.symbolic.expression import Expression
+from kansym.symbolic.expression import Expression, Variable
 
 Array = np.ndarray
 Reference = Callable[[Array], Array]
@@ -207,7 +207,5 @@ def _exact(problem: Problem) -> tuple[Expression, ...]:
         raise ConfigError(f"problem {quote(problem.name)}: give one exact formula per function")
     words = Words(problem.coordinates, ())
     places = {Symbol(name): i for i, name in enumerate(problem.coordinates)}
-    from kansym.symbolic.expression import Variable
-
     place = lambda node: Variable(places[node]) if node in places else node  # noqa: E731
     return tuple(read(formula, words).map(place) for formula in given)
