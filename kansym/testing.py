@@ -9,10 +9,16 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kansym.bases import Basis
+from kansym.physics.solver import Problem, problem_from
+from kansym.physics.solver.calculus import derivatives_of
+from kansym.physics.solver.checking import check
+from kansym.physics.solver.domain import faces_at, on_edge
+from kansym.physics.solver.sampling import edge, interior
 
 
 class BasisContract(ABC):
@@ -266,3 +272,50 @@ class _Values(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.kind(self.grid, self.degree, self.even).evaluate(x)
+
+
+class ProblemContract(ABC):
+    """What every differential equation must do. Inherit in a test module, name the class `Test...`, give `problem`."""
+
+    @abstractmethod
+    def problem(self) -> Problem:
+        """Return the problem."""
+
+    def test_its_document_gives_the_same_problem(self) -> None:
+        problem = self.problem()
+        again = problem_from(problem.document())
+        assert again.document() == problem.document()
+        assert (again.coordinates, again.fields) == (problem.coordinates, problem.fields)
+
+    def test_every_equation_and_its_slopes_are_finite_and_agree(self) -> None:
+        problem, random = self.problem(), np.random.default_rng(0)
+        for residual in problem.residuals:
+            points = interior(problem.where, 7, "latin", random)
+            others = len(problem.parameters) + len(residual.slots)
+            columns = np.concatenate([points, random.normal(size=(len(points), others))], 1)
+            values, slopes = residual.linearised(columns)
+            assert np.isfinite(values).all() and np.isfinite(slopes).all()
+            move = 1e-6 * random.normal(size=columns.shape)
+            change = residual.values(columns + move) - residual.values(columns - move)
+            np.testing.assert_allclose(change, 2 * (slopes * move).sum(1), rtol=1e-4, atol=1e-9)
+
+    def test_its_points_are_in_its_domain_and_those_of_conditions_on_the_edge(self) -> None:
+        problem = self.problem()
+        for sampling in ("latin", "grid"):
+            assert problem.where.contains(interior(problem.where, 60, sampling, np.random.default_rng(0))).all()
+        for condition in problem.conditions:
+            points = edge(problem.where, faces_at(problem.where, condition.where), 60)
+            assert problem.where.contains(points).all()
+            assert on_edge(problem.where, points).all()
+
+    def test_a_known_solution_solves_it(self) -> None:
+        problem = self.problem()
+        if problem.exact is None:
+            return
+        exact = problem.exact
+        found = check(problem, lambda points, order: derivatives_of(exact, order, points), self.unknowns())
+        assert max(size for name, size in found.residuals.items() if name != "observations") < 1e-9
+
+    def unknowns(self) -> tuple[float, ...]:
+        """Return the true values of the unknown parameters, where there are any."""
+        return tuple(self.problem().parameters.values())

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 # Subcommand -> one line of help. The module is kansym_cli.commands.<name>, its command is called `command`.
 COMMANDS = {
     "fit": "Find the law in a table of numbers.",
+    "solve": "Solve a differential equation, and find its solution's formula.",
     "show": "Print what a run found.",
     "watch": "Follow a fit that runs in another terminal.",
     "compare": "Print what several runs found, beside each other.",

@@ -20,6 +20,11 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "toys": ("toys", "Are the toy functions of the KAN papers found exactly?"),
     "bases": ("bases", "Which basis fits, prunes and gives formulas best, with and without noise?"),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
+    "poisson": ("poisson", "How well does a KAN solve the KAN paper's Poisson equation, and is the formula found?"),
+    "helmholtz": ("helmholtz", "Does a KAN solve Helmholtz with four waves across, where others diverge?"),
+    "burgers": ("burgers", "How well does a KAN follow a shock that forms?"),
+    "allen-cahn": ("allen_cahn", "How well does a KAN follow a solution that falls apart into two phases?"),
+    "diffusion": ("diffusion", "How well is diffusion solved, and is its constant found from measured values?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }
 

@@ -37,7 +37,7 @@ def save(result: Result, folder: str | os.PathLike[str]) -> Path:
     try:
         parts |= _pictures(result)
     finally:  # a picture that cannot be drawn must not cost the result
-        _write_parts(parts, target)
+        write_parts(parts, target)
     return target
 
 
@@ -51,7 +51,7 @@ def _records(result: Result) -> dict[str, bytes]:
         RESULT: json_bytes(result_to_json(result)),
     }
     if result.network is not None:
-        parts["model.safetensors"] = _weights_to_bytes(result.network[1])
+        parts["model.safetensors"] = weights_to_bytes(result.network[1])
     return parts
 
 
@@ -153,7 +153,8 @@ def _points_to_bytes(points: Points) -> bytes:
     return buffer.getvalue()
 
 
-def _weights_to_bytes(weights: Mapping[str, np.ndarray]) -> bytes:
+def weights_to_bytes(weights: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays by name as a safetensors file."""
     from safetensors.numpy import save as to_bytes
 
     return to_bytes({name: np.ascontiguousarray(array) for name, array in weights.items()})
@@ -164,7 +165,8 @@ def _sums(parts: Mapping[str, bytes]) -> bytes:
     return "".join(lines).encode("ascii")
 
 
-def _write_parts(parts: Mapping[str, bytes], target: Path) -> None:
+def write_parts(parts: Mapping[str, bytes], target: Path) -> None:
+    """Write files and their checksums into a folder so that a crash leaves none of them half. Raises ModelFileError."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent))

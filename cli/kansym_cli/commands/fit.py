@@ -184,7 +184,7 @@ def _folder(out: Path | None, data: Sequence[str], one: bool = True) -> Iterator
     from kansym.storage import check_target
 
     try:
-        folder = _claim(Path(data[0]).stem) if out is None else out
+        folder = claim(Path(data[0]).stem) if out is None else out
         if one:
             check_target(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _folder(out: Path | None, data: Sequence[str], one: bool = True) -> Iterator
             folder.rmdir()
 
 
-def _claim(name: str) -> Path:
+def claim(name: str) -> Path:
     """A new folder runs/NAME-1, runs/NAME-2, ...; making it is what claims it, also against other processes."""
     name = (name if name not in ("", "-") else "table").removesuffix(".csv")
     parent = Path("runs")
