@@ -1,0 +1,1 @@
+"""Differential equations: solved by a KAN, discovered from data."""
