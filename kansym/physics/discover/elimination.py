@@ -1,4 +1,5 @@
-"""Few terms out of many: all terms are fitted, and the one that is missed least goes, until one is left.
+"""Few terms out of many. Of one, two and three terms all subsets are tried, and the best are grown by a term at a time;
+from the other side all terms are fitted, and the one that is missed least goes, until one is left.
 
 The error of every size is cross-validated by leaving pieces of time (or space) out.
 """
@@ -12,6 +13,10 @@ from scipy.linalg import solve_triangular
 
 Array = np.ndarray
 SMALLEST = 1e-13
+WIDEST = 40  # terms up to which all triples are tried
+BEAM = 60
+MANY = 80  # terms from which on all of them together explain anything
+LARGEST = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +29,15 @@ class Selection:
 
 
 def elimination(matrix: Array, target: Array, blocks: Array) -> list[Selection]:
-    """Return a selection of every size, the smallest first.
+    """Return a selection of every size, the smallest first; none for more than 80 columns.
 
     Args:
         matrix: (M, F) values of the terms under the conditions.
         target: (M,).
         blocks: (M,) numbers of pieces to be left out in turn.
     """
+    if matrix.shape[1] > MANY:
+        return []
     scale = np.linalg.norm(matrix, axis=0)
     usable = np.flatnonzero(scale > SMALLEST * scale.max())
     size = float(np.linalg.norm(target)) or 1.0
@@ -68,3 +75,36 @@ def _left_out_error(pieces: list[Array], kept: list[int]) -> float:
         weights, _ = _solved(others, kept)
         total += float(np.sum((piece[:, kept] @ weights - piece[:, -1]) ** 2))
     return float(np.sqrt(total))
+
+
+def small_subsets(matrix: Array, target: Array, blocks: Array, largest: int = LARGEST) -> list[Selection]:
+    """Return the best selections of 1 to `largest` columns, one of each size; arguments as for `elimination`."""
+    scale = np.linalg.norm(matrix, axis=0)
+    usable = np.flatnonzero(scale > SMALLEST * scale.max())
+    size = float(np.linalg.norm(target)) or 1.0
+    pieces = _triangles(matrix[:, usable] / scale[usable], target / size, blocks)
+    gram = sum(piece.T @ piece for piece in pieces)
+    found, beam = [], [(i,) for i in range(len(usable))]
+    for count in range(1, min(largest, len(usable)) + 1):
+        beam = _grown(beam, len(usable)) if count > 1 else beam
+        left = _left_by(gram, np.array(beam))
+        order = np.argsort(left, kind="stable")
+        keep = len(beam) if count == 1 or (count == 2 and len(usable) <= WIDEST) else BEAM
+        beam = [beam[i] for i in order[:keep]]
+        kept = list(beam[0])
+        columns = usable[kept]
+        weights = _solved(pieces, kept)[0] * size / scale[columns]
+        found.append(Selection(tuple(columns.tolist()), weights, _left_out_error(pieces, kept)))
+    return found
+
+
+def _grown(beam: list[tuple[int, ...]], width: int) -> list[tuple[int, ...]]:
+    """All subsets with one column more than one of these."""
+    return sorted({tuple(sorted((*chosen, extra))) for chosen in beam for extra in range(width) if extra not in chosen})
+
+
+def _left_by(gram: Array, subsets: Array) -> Array:
+    """What least squares on each of the subsets (S, K) leave of the target, whose products stand last in the gram."""
+    inner = gram[subsets[:, :, None], subsets[:, None, :]] + SMALLEST * np.eye(subsets.shape[1])
+    side = gram[subsets, -1]
+    return gram[-1, -1] - np.einsum("sk,sk->s", side, np.linalg.solve(inner, side[..., None])[..., 0])

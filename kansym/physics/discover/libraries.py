@@ -9,14 +9,17 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 
 from kansym.registry import Registry
+from kansym.symbolic.dictionary import everyday_features
 from kansym.symbolic.expression import Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.primitives import CALLS
 
 Array = np.ndarray
 MOST_TERMS = 120
-DEGREES = {1: 5, 2: 4, 3: 3}  # of polynomials, by number of states; 2 for more
+ONE_VARIABLE = 30  # of the everyday functions, those of one state come first
+DEGREES = {1: 5, 2: 4, 3: 4}  # of polynomials, by number of states; 2 for more
 
-Terms = Callable[[int], Iterator[Expression]]
+Values = tuple[tuple[Expression, ...], Array]
+Terms = Callable[[Array], Values]
 
 
 def polynomial(dimension: int, degree: int | None = None) -> Iterator[Expression]:
@@ -53,12 +56,37 @@ def of_primitives(dimension: int, names: tuple[str, ...]) -> Iterator[Expression
     yield from (multiply(state, function) for state in states for function in shaped)
 
 
+def _polynomial(states: Array) -> Values:
+    return evaluated(polynomial(states.shape[1]), states)
+
+
+def _trigonometric(states: Array) -> Values:
+    return evaluated(trigonometric(states.shape[1]), states)
+
+
+def _everyday(states: Array) -> Values:
+    """The commonest functions of one or two states, and their products: many, so that few terms of them are tried."""
+    if states.shape[1] > 2:
+        return (), np.empty((len(states), 0))
+    found, values = everyday_features(states)
+    names = [Variable(i) for i in range(states.shape[1])]
+    own = [multiply(x, f) for x in names for f in (*found[:ONE_VARIABLE], call("abs", x)) if f.variables == x.variables]
+    more, extra = evaluated(iter((whole(1), *own)), states)
+    return (*found, *more), np.column_stack([values, extra])
+
+
 LIBRARIES: Registry[Terms] = Registry("library")
-LIBRARIES.add("polynomial", polynomial)
-LIBRARIES.add("trigonometric", trigonometric)
+"""What right-hand sides are summed of: a function from states (G, D) to terms, and their values (G, F)."""
+for _name, _library in (("polynomial", _polynomial), ("trigonometric", _trigonometric), ("everyday", _everyday)):
+    LIBRARIES.add(_name, _library)
 
 
-def evaluated(terms: Iterator[Expression], states: Array) -> tuple[tuple[Expression, ...], Array]:
+def own_library(names: tuple[str, ...]) -> Terms:
+    """A library of the user's functions, for `LIBRARIES`' place."""
+    return lambda states: evaluated(of_primitives(states.shape[1], names), states)
+
+
+def evaluated(terms: Iterator[Expression], states: Array) -> Values:
     """The terms that are finite and distinct on states (G, D), at most 120, and their values (G, F)."""
     kept: list[Expression] = []
     columns: list[Array] = []

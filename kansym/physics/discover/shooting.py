@@ -19,11 +19,11 @@ from kansym.physics.discover.smoothing import SmoothPath
 from kansym.physics.discover.trajectories import Trajectories
 
 Array = np.ndarray
-LENGTH = 12  # samples of a piece
+LENGTH, MOST_PIECES = 6, 120  # samples of a piece, at least, and pieces of all trajectories
 GAPS = (1.0, 0.1, 0.01)  # what a piece may miss the next one by, in standard deviations of the noise
 STEPS = 30
-MOST_PARTS = 16
-CLEAN = 1e-9  # of a state's size: below this, errors are those of the arithmetic
+MOST_PARTS = 4
+CLEAN = 1e-10  # of a state's size: below this, errors are those of the arithmetic
 ACCURATE = 0.05  # of the noise, that the integration may be wrong by
 
 
@@ -76,8 +76,9 @@ def noise_of(data: Trajectories, paths: Sequence[SmoothPath]) -> Array:
     return np.maximum(np.sqrt(np.sum(square * counts, axis=0) / counts.sum(axis=0)), CLEAN * data.size)
 
 
-def cut(data: Trajectories, paths: Sequence[SmoothPath], noise: Array, length: int = LENGTH) -> Pieces:
+def cut(data: Trajectories, paths: Sequence[SmoothPath], noise: Array) -> Pieces:
     """Return the pieces of all trajectories, with starts from their smooth paths."""
+    length = max(LENGTH, sum(len(part.times) for part in data.parts) // MOST_PIECES)
     times, samples, starts, follows = [], [], [], []
     for part, path in zip(data.parts, paths, strict=True):
         last = len(part.times) - 1
@@ -104,7 +105,7 @@ def refined(pieces: Pieces, rates: Rates) -> Pieces:
         fine = states_along(rates, rates.start, pieces.starts, pieces.times, 2 * parts)
         with np.errstate(all="ignore"):
             wrong = np.nanmax(np.abs(fine - coarse) / pieces.noise) if np.isfinite(fine).any() else np.inf
-        if np.isfinite(coarse).all() and wrong < ACCURATE:
+        if (np.isfinite(coarse).all() and wrong < ACCURATE) or not np.isfinite(fine).all():
             break
         parts, coarse = 2 * parts, fine
     return Pieces(pieces.times, pieces.samples, pieces.starts, pieces.follows, parts, pieces.noise)

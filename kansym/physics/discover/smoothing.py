@@ -1,7 +1,8 @@
 """A smooth path through the samples of a trajectory, with its derivative, and the noise that it leaves.
 
 A regression spline of degree 5: the number of its knots is chosen by generalised cross-validation (Craven and Wahba 1979),
-so that clean samples are followed closely and noisy ones are averaged. Uneven times and missing samples need no care.
+so that noisy samples are averaged; samples without noise, where closer and closer fits go on leaving less, are
+interpolated. Uneven times and missing samples need no care.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
-from scipy.interpolate import BSpline, make_lsq_spline
+from scipy.interpolate import BSpline, make_interp_spline, make_lsq_spline
 
 from kansym.physics.discover.trajectories import Trajectories, Trajectory
 
@@ -19,6 +20,7 @@ Array = np.ndarray
 DEGREE = 5
 CLOSEST = 0.6  # of the samples, that the coefficients may be: below that the noise is still seen
 COUNTS = 18
+FALLING = 0.75  # the error left by the closest fit, over that of the one before: so it falls where there is no noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +64,17 @@ def _chosen(times: Array, column: Array) -> tuple[BSpline, float, float]:
     most = max(1, int(CLOSEST * len(t)) - DEGREE)
     counts = np.unique(np.geomspace(1, most, COUNTS).round().astype(int))
     fits = [_fitted(t, y, int(count)) for count in counts]
-    best = min((fit for fit in fits if fit is not None), key=lambda fit: fit[0])
+    usable = [fit for fit in fits if fit is not None]
+    best = min(usable, key=lambda fit: fit[0])
+    if best is usable[-1] and len(usable) > 1 and best[2] < FALLING * usable[-2][2]:
+        return _interpolated(t, y, best[2])
     return best[1], best[2], best[3]
+
+
+def _interpolated(t: Array, y: Array, noise: float) -> tuple[BSpline, float, float]:
+    """The spline through all samples, for such as still show no noise; its error is that of the last fit, carried on."""
+    spline = make_interp_spline(t, y, DEGREE)
+    return spline, noise * CLOSEST ** (DEGREE + 1), float((t[-1] - t[0]) / len(t))
 
 
 def _fitted(t: Array, y: Array, intervals: int) -> tuple[float, BSpline, float, float] | None:
