@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import LSODA
 
 from kansym.physics.discover.rates import FormulaRates, Rates
 from kansym.symbolic.expression import Expression
 
 Array = np.ndarray
 RUNAWAY = 1e4  # times the largest sample: a solution that goes beyond is given up
-MOST_CALLS = 100_000
+MOST_STEPS = 100_000
 
 
 def simulate(formulas: Sequence[Expression] | Rates, start: Array, times: Array, largest: Array) -> Array:
@@ -25,23 +26,27 @@ def simulate(formulas: Sequence[Expression] | Rates, start: Array, times: Array,
         largest: (D,) how large the states of the data are: far beyond, the solution is given up.
     """
     rates = FormulaRates(formulas) if isinstance(formulas, Sequence) else formulas
-    theta, calls = rates.start, 0
+    theta = rates.start
 
     def right(_time: float, state: Array) -> Array:
-        nonlocal calls
-        calls += 1
         return rates.values(state[None], theta)[0]
 
-    def runs_away(_time: float, state: Array) -> float:
-        inside = np.all(np.isfinite(state)) and np.all(np.abs(state) < RUNAWAY * largest) and calls < MOST_CALLS
-        return 1.0 if inside else -1.0
-
-    runs_away.terminal = True  # type: ignore[attr-defined]
     found = np.full((len(times), len(start)), np.nan)
-    with np.errstate(all="ignore"):
+    found[0] = start
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the solver's words on steps that fail; its status says it too
         if not np.all(np.isfinite(right(0.0, start))):
             return found
-        solution = solve_ivp(right, (times[0], times[-1]), start, "LSODA", t_eval=times, events=runs_away, rtol=1e-9,
-                             atol=1e-11 * np.maximum(largest, 1e-300))  # fmt: skip
-    found[: solution.y.shape[1]] = solution.y.T
+        floor = 1e-11 * np.maximum(largest, 1e-300)
+        solver = LSODA(right, times[0], np.asarray(start, float), times[-1], rtol=1e-9, atol=floor)
+        for _ in range(MOST_STEPS):
+            solver.step()
+            inside = np.all(np.isfinite(solver.y)) and np.all(np.abs(solver.y) < RUNAWAY * largest + RUNAWAY * floor)
+            if solver.status == "failed" or not inside or not solver.t > solver.t_old:
+                break
+            rows = (times > solver.t_old) & (times <= solver.t)
+            if rows.any():
+                found[rows] = solver.dense_output()(times[rows]).T
+            if solver.status == "finished":
+                break
     return found
