@@ -21,6 +21,7 @@ INTERRUPTED = 130
 # Subcommand -> one line of help. The module is kansym_cli.commands.<name>, its command is called `command`.
 COMMANDS = {
     "fit": "Find the law in a table of numbers.",
+    "discover": "Find differential equations in trajectories or fields.",
     "show": "Print what a run found.",
     "watch": "Follow a fit that runs in another terminal.",
     "compare": "Print what several runs found, beside each other.",

@@ -18,7 +18,7 @@ from kansym.errors import DataError, quote
 
 Array = np.ndarray
 FEWEST = 32
-NARROWEST = 9  # points on both sides: sums over fewer are no longer integrals to a thousandth
+NARROWEST = 18  # points on both sides: sums over fewer are no longer integrals to a thousandth
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,8 @@ def _half(field: Field, axis: int) -> int:
         loud = np.flatnonzero(power > max(10 * floor, 1e-6 * float(power.max())))
         finest = max(finest, float(loud[loud <= len(power) * 0.9].max(initial=1)))
     half = int(round(WIDTHS * count / finest / (2 * np.pi) * 3))
-    return int(np.clip(half, NARROWEST, max(NARROWEST, (count - 1) // 5)))
+    least = min(NARROWEST, (count - 1) // 3)
+    return int(np.clip(half, least, max(least, (count - 1) // 5)))
 
 
 def smooth_slopes(field: Field, half: int = 4, degree: int = 6) -> Callable[[Array, tuple[int, ...]], Array]:
