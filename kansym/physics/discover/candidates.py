@@ -12,7 +12,7 @@ from kansym.physics.discover.forms import OVERLAP, Form
 from kansym.physics.discover.libraries import Terms
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, least_squares
-from kansym.symbolic.expression import Constant, Expression, Tape, add, multiply
+from kansym.symbolic.expression import Constant, Expression, Sum, Tape, add, multiply
 from kansym.symbolic.selection import NATS_PER_NODE
 
 Array = np.ndarray
@@ -122,6 +122,6 @@ def _shape(formula: Expression) -> Expression:
 
 def terms_of_sum(formula: Expression) -> Iterator[tuple[int, Expression]]:
     """(number, formula without that term) for every term of a sum."""
-    terms = formula.children if type(formula).__name__ == "Sum" else ()
+    terms = formula.children if isinstance(formula, Sum) else ()
     for number in range(len(terms)):
         yield number, add(*(term for place, term in enumerate(terms) if place != number))

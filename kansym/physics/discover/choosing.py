@@ -20,7 +20,7 @@ from kansym.physics.discover.trajectories import Trajectories
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.exact import exact_form
-from kansym.symbolic.expression import Constant, Expression
+from kansym.symbolic.expression import Constant, Expression, Sum, add
 from kansym.symbolic.selection import description_length
 
 Array = np.ndarray
@@ -29,6 +29,7 @@ UNSURE = 30.0  # standard errors: a term as sure as this is not tried without
 ROUNDS = 3
 OVERESTIMATED = 0.3  # of the noise: if the samples lie so near the solution, the path was worse than they are
 AT_NOISE = 1.3
+SOLVER, NEGLIGIBLE = 1e-8, 1e-6  # of a state's size; of the largest term
 SHORT, SMOOTH = 12, 1e-7  # nodes a state; of a state's size, the errors of usual solvers
 HOPELESS_POOL = 3  # candidates tried where none has come near the noise
 
@@ -68,7 +69,7 @@ class Judge:
 
     def _length(self, state: int, formula: Expression, misfit: float) -> float:
         target = self._samples[state]
-        square = max(float(misfit), CLEAN * float(self.data.size[state])) ** 2
+        square = max(float(misfit), SOLVER * float(self.data.size[state])) ** 2
         return description_length(formula, square, Rows(np.empty((len(target), 0)), target))
 
     def may_be_better(self, formula: Expression, model: Model, state: int) -> bool:
@@ -144,7 +145,7 @@ def _sureness(model: Model) -> list[list[float]]:
     queue = iter(ratios)
     found = []
     for formula in model.formulas:
-        terms = formula.children if formula.children and type(formula).__name__ == "Sum" else (formula,)
+        terms = formula.children if formula.children and isinstance(formula, Sum) else (formula,)
         found.append([min([next(queue) for _ in term.free_constants], default=np.inf) for term in terms])
     return found
 
@@ -166,10 +167,15 @@ def _exchanged(model: Model, pools: Sequence[Sequence[Candidate]], judge: Judge)
 
 
 def with_exact_numbers(model: Model, judge: Judge) -> Model:
-    """The model with known numbers in place of constants that the trajectories do not tell from them."""
+    """The model with known numbers in place of constants that the trajectories do not tell from them.
+
+    Errors of solvers look like laws of their own: below 1e-8 of a state nothing is read into them any more.
+    """
+    model = _without_negligible(model, judge)
     place = 0
     while place < len(model.shot.theta) and not judge.budget.expired:
-        value, error = float(model.shot.theta[place]), float(model.shot.errors[place])
+        value = float(model.shot.theta[place])
+        error = max(float(model.shot.errors[place]), 0.1 * SOLVER * abs(value))
         exact = exact_form(value, error) if np.isfinite(error) else None
         number = exact.constant() if exact is not None else None
         trial = None if number is None else judge.model(_with_number(model, place, number), model.origins, model)
@@ -178,6 +184,21 @@ def with_exact_numbers(model: Model, judge: Judge) -> Model:
         else:
             place += 1
     return replace(model, formulas=tuple(canonical(formula) for formula in model.formulas))
+
+
+def _without_negligible(model: Model, judge: Judge) -> Model:
+    """The model without terms that are next to nothing beside the others of their sum."""
+    states = np.concatenate([part.states[part.seen.all(axis=1)] for part in judge.data.parts])
+    formulas = []
+    for formula in model.formulas:
+        terms = formula.children if isinstance(formula, Sum) else (formula,)
+        sizes = [float(np.sqrt(np.mean(term.evaluate(states) ** 2))) for term in terms]
+        kept = [term for term, size in zip(terms, sizes, strict=True) if not size < NEGLIGIBLE * max(sizes)]
+        formulas.append(canonical(add(*kept)))
+    if tuple(formulas) == model.formulas:
+        return model
+    trial = judge.model(formulas, model.origins, model)
+    return trial if trial.length < model.length else model
 
 
 def _with_number(model: Model, place: int, number: Constant) -> list[Expression]:

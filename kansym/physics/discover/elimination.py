@@ -59,11 +59,13 @@ def _triangles(matrix: Array, target: Array, blocks: Array) -> list[Array]:
 
 def _solved(pieces: list[Array], kept: list[int]) -> tuple[Array, Array]:
     """Least-squares weights, and the inverse of the triangular factor, of the kept columns."""
-    basis, triangle = np.linalg.qr(np.concatenate([piece[:, kept] for piece in pieces]))
+    rows = np.concatenate([piece[:, [*kept, -1]] for piece in pieces])
+    rows = np.concatenate([rows, np.zeros((max(0, len(kept) - len(rows)), len(kept) + 1))])  # fewer rows than columns
+    basis, triangle = np.linalg.qr(rows[:, :-1])
     diagonal = np.abs(np.diag(triangle))
     singular = diagonal < SMALLEST * max(float(diagonal.max()), 1e-300)
     triangle = triangle + np.diag(np.where(singular, 1.0, 0.0))  # a column that others make up gets next to no weight
-    side = basis.T @ np.concatenate([piece[:, -1] for piece in pieces])
+    side = basis.T @ rows[:, -1]
     inverse = solve_triangular(triangle, np.eye(len(kept)))
     return inverse @ np.where(singular, 0.0, side), inverse
 

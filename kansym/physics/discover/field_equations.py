@@ -17,7 +17,7 @@ from kansym.physics.discover.fields import Field, bump_for, noise_of_field, smoo
 from kansym.physics.discover.found import Curve, Discovery, Equation, constants_of
 from kansym.physics.discover.settings import Settings
 from kansym.symbolic.exact import exact_form
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Sum, Variable, add, multiply, raise_to, whole
 from kansym.symbolic.latex import latex_name
 from kansym.threads import one_thread
 
@@ -206,7 +206,7 @@ def _right_side(field: Field, terms: tuple[Term, ...], matrix: Array, equation: 
         before = len(own)
         factor, shown = _shown(term, field, own)
         if len(own) == before:
-            for part in equation.expression.children if type(equation.expression).__name__ == "Sum" else (equation.expression,):
+            for part in equation.expression.children if isinstance(equation.expression, Sum) else (equation.expression,):
                 number = [each for each in part.walk() if isinstance(each, Constant) and each in (part, *part.children)]
                 rest = multiply(*(each for each in part.children if each not in number)) if number else part
                 if rest == shown or part == shown:

@@ -17,7 +17,7 @@ from scipy.signal import savgol_filter
 from kansym.errors import DataError, quote
 
 Array = np.ndarray
-FEWEST = 32
+FEWEST = 40
 NARROWEST = 18  # points on both sides: sums over fewer are no longer integrals to a thousandth
 
 
@@ -131,7 +131,7 @@ def _half(field: Field, axis: int) -> int:
         loud = np.flatnonzero(power > max(10 * floor, 1e-6 * float(power.max())))
         finest = max(finest, float(loud[loud <= len(power) * 0.9].max(initial=1)))
     half = int(round(WIDTHS * count / finest / (2 * np.pi) * 3))
-    least = min(NARROWEST, (count - 1) // 3)
+    least = min(NARROWEST, (count - 1) // 7)
     return int(np.clip(half, least, max(least, (count - 1) // 5)))
 
 

@@ -23,7 +23,8 @@ FINER = 2  # moments per sample
 MOST_MOMENTS = 6000
 BUMP_POWER = 6  # of (1 - s**2): its slopes up to the fifth vanish at both ends, so that sums are nearly exact integrals
 BUMP_SPACINGS, BUMP_MOMENTS = 3.0, 12  # half the width of a bump: so many spacings of the path, and moments, at least
-OVERLAP = 0.25  # of half a width, between the centres of bumps
+PIECES = 5  # of time, that are left out in turn
+OVERLAP = 0.1  # of half a width, between the centres of bumps
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def _half_width(moments: Array, path: SmoothPath) -> int:
     """Half the width of a bump in moments."""
     step = moments[1] - moments[0]
     wanted = max(BUMP_MOMENTS, int(np.ceil(BUMP_SPACINGS * np.median(path.spacing) / step)))
-    return max(2, min(wanted, (len(moments) - 1) // 6))
+    return max(2, min(wanted, (len(moments) - 1) // 8))
 
 
 def _placed(starts: Array, weights: Array, width: int) -> sparse.csr_array:
@@ -117,5 +118,3 @@ def form_of(data: Trajectories, paths: Sequence[SmoothPath], name: str = "weak")
     matrix = sparse.csr_array(sparse.block_diag([matrix for matrix, _ in made]))
     return Form(np.concatenate(states), matrix, np.concatenate([target for _, target in made]), np.concatenate(blocks))
 
-
-PIECES = 5
