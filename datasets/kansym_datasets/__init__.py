@@ -32,7 +32,8 @@ def names() -> tuple[str, ...]:
 
 
 def card(name: str) -> Card | Law | System | FieldCard:
-    """Return what is known about a data set: a `Card` for a measured table, a `Law`, `System` or `FieldCard` for a generated one.
+    """Return what is known about a data set: a `Card` for a measured table, a `Law`, `System` or `FieldCard` for a
+    generated one.
 
     All have name, title, source, licence and target.
 

@@ -1,4 +1,5 @@
-"""Fields that obey partial differential equations, integrated here: Burgers, Korteweg-de Vries, Kuramoto-Sivashinsky, and
+"""Fields that obey partial differential equations, integrated here: Burgers, Korteweg-de Vries,
+Kuramoto-Sivashinsky, and
 a reaction with diffusion in two dimensions."""
 
 from __future__ import annotations
@@ -120,7 +121,9 @@ def load(name: str, rows: int | None = None, noise: float = 0.0, seed: int = 0) 
     mesh = np.meshgrid(*axes.values(), indexing="ij")
     inputs = np.column_stack([axis.ravel() for axis in mesh])
     targets = np.column_stack([field.ravel() for field in values.values()])
-    return Dataset(inputs, targets, tuple(axes), tuple(values), source=f"{name} (generated, seed {seed}, noise {noise:g})")
+    return Dataset(
+        inputs, targets, tuple(axes), tuple(values), source=f"{name} (generated, seed {seed}, noise {noise:g})"
+    )
 
 
 def _wave_numbers(axis: Array) -> Array:

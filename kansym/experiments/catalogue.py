@@ -21,7 +21,10 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "bases": ("bases", "Which basis fits, prunes and gives formulas best, with and without noise?"),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
     "sindy-kan": ("sindy_kan", "Are six systems of published tests found exactly, from trajectories or points?"),
-    "lotka-volterra": ("lotka_volterra", "Does a small KAN learn predator and prey, and do the equations come out exactly?"),
+    "lotka-volterra": (
+        "lotka_volterra",
+        "Does a small KAN learn predator and prey, and do the equations come out exactly?",
+    ),
     "pde-find": ("pde_find", "Are four partial differential equations found in fields, clean and under loud noise?"),
     "odebench": ("odebench", "How many of ODEBench's 63 systems are found from one trajectory each?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),

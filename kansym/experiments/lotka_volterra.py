@@ -1,4 +1,5 @@
-"""Predator and prey from a quarter of the time: a KAN as right-hand side in two designs, and the equations themselves."""
+"""Predator and prey from a quarter of the time: a KAN as right-hand side in two designs, and the equations
+themselves."""
 
 from __future__ import annotations
 
@@ -87,7 +88,8 @@ EXPERIMENT = Experiment(
     name="lotka-volterra",
     title="Predator and prey, from the first quarter of the time",
     rule=(
-        f"x' = 1.5 x - x y, y' = x y - 3 y from (1, 1); 36 clean samples up to time {TRAINED:g} of 14; losses are mean squared "
+        f"x' = 1.5 x - x y, y' = x y - 3 y from (1, 1); 36 clean samples up to time {TRAINED:g} of 14; "
+        f"losses are mean squared "
         "errors of the solution from the first sample on, there and beyond. The KAN [2, 6, 2] is fitted to slopes of a "
         "spline (collocation), then to the samples by multiple shooting, by Levenberg-Marquardt both times"
     ),

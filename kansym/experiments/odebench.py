@@ -1,4 +1,5 @@
-"""ODEBench: 63 systems, found from one trajectory each, judged on that trajectory, on a second one, and by their formulas."""
+"""ODEBench: 63 systems, found from one trajectory each, judged on that trajectory, on a second one, and by their
+formulas."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def _runs(data: Dataset) -> tuple[Trajectory, Trajectory]:
 
 
 def least_r2(found: Discovery, part: Trajectory) -> float:
-    """Return the smallest R2 over the states of a solution from the first sample on; minus infinity if it ends early."""
+    """Return the smallest R2 over the states of a solution from the first sample on; minus infinity if it ends
+    early."""
     formulas = [equation.expression for equation in found.equations]
     solution = simulate(formulas, part.states[0], part.times, np.max(np.abs(part.states), axis=0))
     if not np.all(np.isfinite(solution)):
@@ -64,7 +66,8 @@ def least_r2(found: Discovery, part: Trajectory) -> float:
 
 
 def is_law(found: Discovery, rates: Sequence[str], states: Array, seed: int) -> bool:
-    """Return whether every right-hand side is the law: equal in the box of the states, of the same states, and not long.
+    """Return whether every right-hand side is the law: equal in the box of the states, of the same states, and not
+    long.
 
     Args:
         found: the equations.
@@ -94,9 +97,11 @@ EXPERIMENT = Experiment(
     name="odebench",
     title="63 systems of ordinary differential equations from one clean trajectory each",
     rule=(
-        f"512 samples of one trajectory from time 0 to 10, no noise, {SECONDS:g} s for each system. R2 is the smallest over "
+        f"512 samples of one trajectory from time 0 to 10, no noise, {SECONDS:g} s for each system. R2 "
+        f"is the smallest over "
         "the states, of the solution from the first sample on, on that trajectory and on the second one. Exact: every "
-        f"right-hand side equals the law to {SAME:g} of its spread in the box of both trajectories, reads the same states, "
+        f"right-hand side equals the law to {SAME:g} of its spread in the box of both trajectories, "
+        f"reads the same states, "
         "and is not longer than three times the law and ten nodes"
     ),
     columns=(

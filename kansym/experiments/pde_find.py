@@ -22,7 +22,6 @@ CASES = (
     ("pde-burgers", 0.0), ("pde-burgers", 0.2), ("pde-kdv", 0.0), ("pde-kdv", 0.1), ("pde-ks", 0.0), ("pde-ks", 0.5),
     ("pde-reaction-diffusion", 0.0), ("pde-reaction-diffusion", 0.1),
 )  # fmt: skip
-CUBIC = {"u**3": -1.0, "u*v**2": -1.0}
 TRUTHS: dict[str, dict[str, dict[str, float]]] = {
     "pde-burgers": {"u": {"u*u_x": -1.0, "u_xx": 0.1}},
     "pde-kdv": {"u": {"u*u_x": -6.0, "u_xxx": -1.0}},
@@ -57,7 +56,8 @@ def _one(name: str, noise: float, setting: Setting) -> dict[str, Any]:
     worst = max((_worst(equation, truth) for equation, truth in pairs), default=1.0)
     case = f"{name.removeprefix('pde-')}, {f'noise {100 * noise:g} %' if noise else 'clean'}"
     return {"case": case, "clean": noise == 0, "support": support, "worst": worst, "seconds": seconds,
-            "worst_clean": worst if noise == 0 else None, "short": "; ".join(e.text(4) for e in found.equations)}  # fmt: skip
+            "worst_clean": worst if noise == 0 else None,
+            "short": "; ".join(equation.text(4) for equation in found.equations)}  # fmt: skip
 
 
 def coefficients(equation: Equation) -> dict[str, float]:
@@ -66,7 +66,9 @@ def coefficients(equation: Equation) -> dict[str, float]:
     found = {}
     for term in terms:
         coefficient, rest = split(term)
-        found["*".join(sorted(to_text(rest, equation.names).replace("**", "^").split("*"))).replace("^", "**")] = coefficient.value
+        found["*".join(sorted(to_text(rest, equation.names).replace("**", "^").split("*"))).replace("^", "**")] = (
+            coefficient.value
+        )
     return found
 
 
@@ -80,9 +82,12 @@ EXPERIMENT = Experiment(
     name="pde-find",
     title="Partial differential equations found in fields",
     rule=(
-        "fields of 25,000 to 400,000 samples, integrated by exponential time differencing; noise as a share of a field's "
-        "standard deviation on every sample, no smoothing before; terms: derivatives up to the fourth (the second in two "
-        "dimensions) of products of fields. Support: exactly the terms of the law. Error: the worst coefficient's, relative"
+        "fields of 25,000 to 400,000 samples, integrated by exponential time differencing; noise as a "
+        "share of a field's "
+        "standard deviation on every sample, no smoothing before; terms: derivatives up to the fourth "
+        "(the second in two "
+        "dimensions) of products of fields. Support: exactly the terms of the law. Error: the worst "
+        "coefficient's, relative"
     ),
     columns=(
         Column("support", "right terms", lambda value: "yes" if value else "no"),

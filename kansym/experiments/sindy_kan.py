@@ -52,7 +52,13 @@ def _system(name: str, setting: Setting) -> dict[str, Any]:
     found = find_equations(as_trajectories(data), Settings(seed=setting.seed, time_limit=SECONDS))
     seconds = time.perf_counter() - started
     exact, off = compared([each.expression for each in found.equations], system.rates, system.states, data.targets)
-    return {"case": name, "exact": exact, "off": off, "seconds": seconds, "short": "; ".join(map(_short, found.equations))}
+    return {
+        "case": name,
+        "exact": exact,
+        "off": off,
+        "seconds": seconds,
+        "short": "; ".join(map(_short, found.equations)),
+    }
 
 
 def _short(equation: Equation) -> str:
@@ -98,8 +104,10 @@ EXPERIMENT = Experiment(
     name="sindy-kan",
     title="The six systems of SINDy-KANs, found from clean samples",
     rule=(
-        f"one map from {POINTS:,} points, five systems from one to three trajectories, {SECONDS:g} s each. Off: root mean "
-        "square difference of the found rates from the law's, over the law's, on the sampled states, the worst equation "
+        f"one map from {POINTS:,} points, five systems from one to three trajectories, {SECONDS:g} s "
+        f"each. Off: root mean "
+        "square difference of the found rates from the law's, over the law's, on the sampled states, "
+        "the worst equation "
         "(a coefficient that is wrong by 0.1 % shows in it). Form: off below 0.1 %, the same states, no longer than "
         "three times the law and ten nodes"
     ),
@@ -110,7 +118,13 @@ EXPERIMENT = Experiment(
         Column("short", "found", lambda text: text if len(text) <= 110 else text[:109] + "…"),
     ),
     bars=(
-        Bar("exact", 1.0, at_least=True, over="mean", beats="SINDy-KANs: 6 % and 9 % off on two; pykan wrong on the first"),
+        Bar(
+            "exact",
+            1.0,
+            at_least=True,
+            over="mean",
+            beats="SINDy-KANs: 6 % and 9 % off on two; pykan wrong on the first",
+        ),
         *(Bar("off", TOLERANCE, case=name, over="most") for name in ("cos(x^2 + y)", *SYSTEMS)),
         Bar("seconds", SECONDS, over="most", beats="SINDy-KANs: a few minutes each"),
     ),

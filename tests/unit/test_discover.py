@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from kansym.budget import Budget
 from kansym.errors import DataError
-from kansym.physics.discover import Field, Settings, Trajectories, Trajectory, find_equations, find_field_equations, simulate
+from kansym.physics.discover import (
+    Field,
+    Settings,
+    Trajectories,
+    Trajectory,
+    find_equations,
+    find_field_equations,
+    simulate,
+)
 from kansym.physics.discover.elimination import elimination, small_subsets
 from kansym.physics.discover.forms import FORMS, form_of
 from kansym.physics.discover.libraries import LIBRARIES, evaluated, polynomial
@@ -90,7 +98,9 @@ def test_missing_samples_uneven_times_and_noise_are_no_obstacle():
     rows = np.sort(generator.choice(400, 300, replace=False))
     states = data.parts[0].states[rows].copy()
     states[generator.random(states.shape) < 0.1] = np.nan
-    found = find_equations(Trajectories((Trajectory(data.parts[0].times[rows], states),), NAMES), Settings(time_limit=40))
+    found = find_equations(
+        Trajectories((Trajectory(data.parts[0].times[rows], states),), NAMES), Settings(time_limit=40)
+    )
     first, second = found.equations
     assert first.expression.variables == (1,) and second.expression.variables == (0, 1)
     assert second(np.array([[1.0, 0.0], [0.0, 1.0]])) == pytest.approx([-2.0, -0.3], abs=0.03)

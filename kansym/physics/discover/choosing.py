@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -213,4 +212,3 @@ def _with_number(model: Model, place: int, number: Constant) -> list[Expression]
         return node.rebuilt(tuple(change(child) for child in node.children)) if node.children else node
 
     return [change(formula) for formula in model.formulas]
-

@@ -116,7 +116,8 @@ def _standing(model: Model) -> str:
 
 
 def _doubted(model: Model, judge: Judge) -> list[int]:
-    """The states whose right-hand side is to be searched for: all when noise is not reached, or long sums of functions."""
+    """The states whose right-hand side is to be searched for: all when noise is not reached, or long sums of
+    functions."""
     if not at_noise(model, judge):
         return list(range(judge.data.dimension))
     long = [len(formula.children) >= TERMS_TO_DOUBT for formula in model.formulas]

@@ -40,7 +40,8 @@ class Term:
 
 
 def terms_of(field: Field) -> Iterator[Term]:
-    """All terms: products of fields up to a power, their derivatives in space, and mixed ones of even order left out."""
+    """All terms: products of fields up to a power, their derivatives in space, and mixed ones of even order left
+    out."""
     fields, space = len(field.values), len(field.axes) - 1
     highest = HIGHEST.get(space, 2)
     for degree in range(POWERS.get(fields, 2) + 1):
@@ -157,7 +158,13 @@ def _equation(name: str, field: Field, terms: tuple[Term, ...], selection: Selec
     time_name = next(iter(field.axes))
     left = rf"\frac{{\partial {latex_name(name)}}}{{\partial {latex_name(time_name)}}}"
     return Equation(
-        f"{name}_{time_name}", left, expression, tuple(names), constants_of(expression, free), selection.error, "weak form"
+        f"{name}_{time_name}",
+        left,
+        expression,
+        tuple(names),
+        constants_of(expression, free),
+        selection.error,
+        "weak form",
     )
 
 
@@ -189,7 +196,7 @@ def _curves(field: Field, terms: tuple[Term, ...], matrix: Array, targets: Array
             ) -> tuple[Curve, ...]:  # fmt: skip
     """What both sides of every equation are under the averages, in their order: a picture of how well they agree."""
     curves = []
-    for place, (name, equation) in enumerate(zip(field.values, equations, strict=True)):
+    for place, equation in enumerate(equations):
         predicted = _right_side(field, terms, matrix, equation)
         shown = np.arange(0, len(matrix), max(1, len(matrix) // 300), dtype=float)
         rows = shown.astype(int)
@@ -199,17 +206,18 @@ def _curves(field: Field, terms: tuple[Term, ...], matrix: Array, targets: Array
 
 def _right_side(field: Field, terms: tuple[Term, ...], matrix: Array, equation: Equation) -> Array:
     """The right-hand side under the averages: every term of the equation is a multiple of one column."""
-    names: list[str] = []
     columns, factors = [], []
     for place, term in enumerate(terms):
         own = list(equation.names)
         before = len(own)
         factor, shown = _shown(term, field, own)
         if len(own) == before:
-            for part in equation.expression.children if isinstance(equation.expression, Sum) else (equation.expression,):
+            for part in (
+                equation.expression.children if isinstance(equation.expression, Sum) else (equation.expression,)
+            ):
                 number = [each for each in part.walk() if isinstance(each, Constant) and each in (part, *part.children)]
                 rest = multiply(*(each for each in part.children if each not in number)) if number else part
                 if rest == shown or part == shown:
                     columns.append(place)
                     factors.append((number[0].value if number else 1.0) / factor)
-    return matrix[:, columns] @ np.array(factors) if columns else np.zeros(len(matrix)) + len(names)
+    return matrix[:, columns] @ np.array(factors) if columns else np.zeros(len(matrix))

@@ -42,7 +42,9 @@ class Field:
         for name, axis in self.axes.items():
             steps = np.diff(axis)
             if len(axis) < FEWEST:
-                raise DataError(f"{self.source}: axis {quote(name)} has {len(axis)} points: at least {FEWEST} are needed")
+                raise DataError(
+                    f"{self.source}: axis {quote(name)} has {len(axis)} points: at least {FEWEST} are needed"
+                )
             if not (np.all(steps > 0) and np.ptp(steps) <= 1e-6 * steps.mean()):
                 raise DataError(f"{self.source}: axis {quote(name)} is not evenly rising: resample the field first")
         shape = tuple(len(axis) for axis in self.axes.values())
@@ -88,7 +90,8 @@ class Bump:
 
 
 def _bump_derivative(half: int, power: int, order: int) -> Array:
-    """(2 half + 1,) derivative by the point's number of (1 - s^2)^power, s = number / half, over the sum of the bump."""
+    """(2 half + 1,) derivative by the point's number of (1 - s^2)^power, s = number / half, over the sum of the
+    bump."""
     polynomial = np.polynomial.Polynomial([1, 0, -1]) ** power
     s = np.arange(-half, half + 1) / half
     return (polynomial.deriv(order)(s) if order else polynomial(s)) / half**order / polynomial(s).sum()
@@ -103,7 +106,7 @@ def _strided(values: Array, weights: Array, axis: int, stride: int) -> Array:
 def bump_for(field: Field, orders: tuple[int, ...]) -> Bump:
     """A bump wide enough to average noise and narrow enough to see the field bend.
 
-    Half a width is where the spectrum of the field falls into its noise (as in the paper above, simplified): wide against
+    Half a width is where the spectrum of the field falls into its noise (simplified from the paper above): wide against
     the finest wave that stands out, at most a fifth of the axis.
     """
     halves = tuple(_half(field, axis) for axis in range(len(field.axes)))

@@ -2,7 +2,8 @@
 
 derivative: f at moments equals the slope of the path there.
 integral: f, added up from one moment to the next, is the difference of the path.
-weak: f, averaged by a bump that vanishes with its slope at both ends, equals the path averaged by minus the bump's slope
+weak: f, averaged by a bump that vanishes with its slope at both ends, equals the path averaged by minus the bump's
+slope
 (Messenger and Bortz, Multiscale Model. Simul. 19, 1474, 2021): no slope of the path is needed, and noise averages out.
 """
 
@@ -117,4 +118,3 @@ def form_of(data: Trajectories, paths: Sequence[SmoothPath], name: str = "weak")
         blocks.append(PIECES * number + (np.arange(len(made[-1][1])) * PIECES) // len(made[-1][1]))
     matrix = sparse.csr_array(sparse.block_diag([matrix for matrix, _ in made]))
     return Form(np.concatenate(states), matrix, np.concatenate([target for _, target in made]), np.concatenate(blocks))
-

@@ -58,7 +58,8 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A state along one trajectory: samples (times and values, (N,)) and the solution (dense times and values, (M,))."""
+    """A state along one trajectory: samples (times and values, (N,)) and the solution (dense times and values,
+    (M,))."""
 
     state: str
     trajectory: int

@@ -1,6 +1,7 @@
 """Many short pieces of trajectories integrated at once, with the derivatives of where they lead.
 
-Dormand and Prince's method of order 8 with the steps of the samples, or equal parts of them: explicit, so that all pieces
+Dormand and Prince's method of order 8 with the steps of the samples, or equal parts of them: explicit, so that all
+pieces
 are one array. Derivatives follow the variational equations, so that they are those of the numbers that come out.
 """
 

@@ -1,4 +1,5 @@
-"""A KAN as right-hand side: fitted to the slopes of smooth paths first (collocation), then to the trajectories (shooting).
+"""A KAN as right-hand side: fitted to the slopes of smooth paths first (collocation), then to the trajectories
+(shooting).
 
 For laws that no library and no search knows, and for systems of which only a prediction is wanted.
 """

@@ -70,7 +70,9 @@ def _check(table: RawTable, at: int, runs: int | None, chosen: Sequence[int]) ->
         raise DataError(f"{table.source}: no column is left for the states: name them with --states")
     for index in chosen:
         if index in (at, runs):
-            raise DataError(f"{table.source}: column {quote(table.header[index])} cannot be a state too: check --states")
+            raise DataError(
+                f"{table.source}: column {quote(table.header[index])} cannot be a state too: check --states"
+            )
     if len(set(chosen)) < len(chosen):
         raise DataError(f"{table.source}: a state is named twice: check --states")
 
@@ -99,7 +101,9 @@ def _parts(times: Array, values: Array, labels: Array, source: str) -> tuple[tup
         with np.errstate(all="ignore"):
             parts.append(Trajectory(moments, np.where(counts > 0, sums / counts, np.nan)))
     if twice > len(times) // 10:
-        raise DataError(f"{source}: {twice} rows repeat a time: name the column that tells trajectories apart with --trajectory")
+        raise DataError(
+            f"{source}: {twice} rows repeat a time: name the column that tells trajectories apart with --trajectory"
+        )
     return tuple(parts), ((f"{twice} rows repeat a time and were averaged",) if twice else ())
 
 

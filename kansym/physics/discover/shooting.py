@@ -111,7 +111,9 @@ def refined(pieces: Pieces, rates: Rates) -> Pieces:
     return Pieces(pieces.times, pieces.samples, pieces.starts, pieces.follows, parts, pieces.noise)
 
 
-def shoot(rates: Rates, pieces: Pieces, budget: Budget | Part, gaps: Sequence[float] = GAPS, steps: int = STEPS) -> Shot:
+def shoot(
+    rates: Rates, pieces: Pieces, budget: Budget | Part, gaps: Sequence[float] = GAPS, steps: int = STEPS
+) -> Shot:
     """Fit the constants and the starts of all pieces.
 
     Args:

@@ -1,6 +1,7 @@
 """A smooth path through the samples of a trajectory, with its derivative, and the noise that it leaves.
 
-A regression spline of degree 5: the number of its knots is chosen by generalised cross-validation (Craven and Wahba 1979),
+A regression spline of degree 5: the number of its knots is chosen by generalised cross-validation (Craven and Wahba
+1979),
 so that noisy samples are averaged; samples without noise, where closer and closer fits go on leaving less, are
 interpolated. Uneven times and missing samples need no care.
 """
@@ -72,7 +73,8 @@ def _chosen(times: Array, column: Array) -> tuple[BSpline, float, float]:
 
 
 def _interpolated(t: Array, y: Array, noise: float) -> tuple[BSpline, float, float]:
-    """The spline through all samples, for such as still show no noise; its error is that of the last fit, carried on."""
+    """The spline through all samples, for such as still show no noise; its error is that of the last fit, carried
+    on."""
     spline = make_interp_spline(t, y, DEGREE)
     return spline, noise * CLOSEST ** (DEGREE + 1), float((t[-1] - t[0]) / len(t))
 

@@ -70,7 +70,9 @@ class Trajectories:
             for name, count in zip(self.names, part.seen.sum(axis=0), strict=True):
                 if count < FEWEST:
                     where = f"trajectory {number}: " if len(self.parts) > 1 else ""
-                    raise DataError(f"{self.source}: {where}{count} samples of {quote(name)}: at least {FEWEST} are needed")
+                    raise DataError(
+                        f"{self.source}: {where}{count} samples of {quote(name)}: at least {FEWEST} are needed"
+                    )
         for name, size in zip(self.names, self.scale, strict=True):
             if not size > 0:
                 raise DataError(f"{self.source}: state {quote(name)} never changes: leave it out with --states")

@@ -37,7 +37,9 @@ def trajectories(panels: Mapping[str, Panel], across: str = "time") -> Figure:
         low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
         room = 0.12 * ((high - low) or 1.0)
         panel.set(ylim=(low - room, high + room))
-        panel.set_title(drawable(style.safe(name)), fontsize=8.5, fontfamily=list(faces()), color=style.INK, parse_math=False)
+        panel.set_title(
+            drawable(style.safe(name)), fontsize=8.5, fontfamily=list(faces()), color=style.INK, parse_math=False
+        )
     for panel in axes[len(shown) :]:
         panel.set_axis_off()
     for panel in axes[max(0, len(shown) - columns) : len(shown)]:
