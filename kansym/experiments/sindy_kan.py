@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -84,7 +85,7 @@ def compared(formulas: list[Expression], laws: Any, names: Any, states: Array) -
 
 def _peer(name: str, setting: Setting) -> dict[str, Any]:
     """PySINDy with polynomials of degree 2, sines and cosines, its usual optimizer and differences."""
-    import pysindy  # type: ignore[import-not-found]
+    pysindy = import_module("pysindy")
 
     data, system = setting.data(name), setting.card(name)
     parts = as_trajectories(data).parts

@@ -54,7 +54,7 @@ def elimination(matrix: Array, target: Array, blocks: Array) -> list[Selection]:
 def _triangles(matrix: Array, target: Array, blocks: Array) -> list[Array]:
     """Triangular factors of every piece, with the target as a last column: all that least squares need of it."""
     joined = np.column_stack([matrix, target])
-    return [np.linalg.qr(joined[blocks == block], mode="r") for block in np.unique(blocks)]
+    return [np.asarray(np.linalg.qr(joined[blocks == block], mode="r")) for block in np.unique(blocks)]
 
 
 def _solved(pieces: list[Array], kept: list[int]) -> tuple[Array, Array]:
@@ -85,7 +85,7 @@ def small_subsets(matrix: Array, target: Array, blocks: Array, largest: int = LA
     usable = np.flatnonzero(scale > SMALLEST * scale.max())
     size = float(np.linalg.norm(target)) or 1.0
     pieces = _triangles(matrix[:, usable] / scale[usable], target / size, blocks)
-    gram = sum(piece.T @ piece for piece in pieces)
+    gram = np.sum([piece.T @ piece for piece in pieces], axis=0)
     found, beam = [], [(i,) for i in range(len(usable))]
     for count in range(1, min(largest, len(usable)) + 1):
         beam = _grown(beam, len(usable)) if count > 1 else beam

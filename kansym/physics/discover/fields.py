@@ -145,7 +145,7 @@ def smooth_slopes(field: Field, half: int = 4, degree: int = 6) -> Callable[[Arr
     def slope(values: Array, orders: tuple[int, ...]) -> Array:
         def along(array: Array, item: tuple[int, tuple[int, float]]) -> Array:
             axis, (order, step) = item
-            return array if order == 0 else savgol_filter(array, 2 * half + 1, degree, order, step, axis)
+            return array if order == 0 else np.asarray(savgol_filter(array, 2 * half + 1, degree, order, step, axis))
 
         return reduce(along, enumerate(zip(orders, steps, strict=True)), values)
 

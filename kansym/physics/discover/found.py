@@ -114,7 +114,7 @@ def rate_names(state: str, time: str) -> tuple[str, str]:
     return f"d{state}/d{time}", rf"\frac{{\mathrm{{d}}{latex_name(state)}}}{{\mathrm{{d}}{latex_name(time)}}}"
 
 
-def constants_of(expression: Expression, errors: Sequence[float]) -> tuple[FittedConstant, ...]:
+def constants_of(expression: Expression, errors: Sequence[float] | Array) -> tuple[FittedConstant, ...]:
     """The numbers of a formula; errors are those of its free constants, in order."""
     queue = iter(errors)
     found = []

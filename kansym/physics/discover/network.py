@@ -7,6 +7,7 @@ For laws that no library and no search knows, and for systems of which only a pr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -95,6 +96,6 @@ def collocated(
     shape = [data.dimension, *([hidden] if hidden else []), data.dimension]
     model = KAN(shape, 1, seed, KANOptions(LayerOptions(intervals=intervals, base="none")))
     x, y = torch.from_numpy((states - centre) / half), torch.from_numpy(slopes / scale)
-    quiet = {"ridge": RIDGE, "smoothness": RIDGE}
-    config = TrainConfig("levenberg_marquardt", steps, **quiet, validation=0.0, grid_updates=1, seed=seed)
+    quiet = TrainConfig("levenberg_marquardt", steps, ridge=RIDGE, smoothness=RIDGE)
+    config = replace(quiet, validation=0.0, grid_updates=1, seed=seed)
     return KANRates(train(model, x, y, config=config).model, centre, half, scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.integrate import LSODA
@@ -37,7 +38,7 @@ def simulate(formulas: Sequence[Expression] | Rates, start: Array, times: Array,
         warnings.simplefilter("ignore", UserWarning)  # the solver's words on steps that fail; its status says it too
         if not np.all(np.isfinite(right(0.0, start))):
             return found
-        floor = 1e-11 * np.maximum(largest, 1e-300)
+        floor: Any = 1e-11 * np.maximum(largest, 1e-300)
         solver = LSODA(right, times[0], np.asarray(start, float), times[-1], rtol=1e-9, atol=floor)
         for _ in range(MOST_STEPS):
             solver.step()
