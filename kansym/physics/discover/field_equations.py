@@ -29,6 +29,7 @@ FLOOR = 2e-3  # relative error that averages of clean fields leave
 SURE = 4.0  # standard errors over pieces of time: a term less sure is noise
 NATS = 6.0  # that a term must earn
 MOST_TERMS = 8
+SHOWN = 400  # averages in the picture
 
 
 @dataclass(frozen=True)
@@ -194,13 +195,13 @@ def _shown(term: Term, field: Field, names: list[str]) -> tuple[float, Expressio
 
 def _curves(field: Field, terms: tuple[Term, ...], matrix: Array, targets: Array, equations: list[Equation]
             ) -> tuple[Curve, ...]:  # fmt: skip
-    """What both sides of every equation are under the averages, in their order: a picture of how well they agree."""
+    """The left-hand side of every equation over its right-hand side, under the averages, and the line of equality."""
     curves = []
     for place, equation in enumerate(equations):
         predicted = _right_side(field, terms, matrix, equation)
-        shown = np.arange(0, len(matrix), max(1, len(matrix) // 300), dtype=float)
-        rows = shown.astype(int)
-        curves.append(Curve(equation.left, 1, shown, targets[rows, place], shown, predicted[rows]))
+        rows = np.arange(0, len(matrix), max(1, len(matrix) // SHOWN))
+        ends = np.array([predicted.min(), predicted.max()])
+        curves.append(Curve(equation.left, 1, predicted[rows], targets[rows, place], ends, ends))
     return tuple(curves)
 
 

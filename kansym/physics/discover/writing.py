@@ -11,6 +11,11 @@ from kansym.physics.discover.found import Discovery, Equation
 from kansym.storage.plain_json import json_bytes
 from kansym.symbolic.serial import expression_to_json
 
+# What stands below the panels, and what dots and line are.
+WORDS = {
+    "ode": ("time", ("samples", "solution")),
+    "pde": ("right-hand side, averaged", ("left-hand side", "equality")),
+}
 RESULT, LATEX, PICTURE = "discovery.json", "equations.tex", "solution.svg"
 
 
@@ -77,7 +82,7 @@ def write(found: Discovery, folder: Path) -> list[Path]:
             from kansym.report.canvas import save
             from kansym.report.pictures.trajectories import trajectories
 
-            written.append(save(trajectories(panels(found)), folder / PICTURE))
+            written.append(save(trajectories(panels(found), *WORDS[found.kind]), folder / PICTURE))
     except OSError as error:
         raise ModelFileError(f"cannot write the run folder '{folder}': {error}: choose another --out") from error
     return written

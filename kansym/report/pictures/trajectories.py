@@ -17,13 +17,16 @@ MOST_POINTS = 400
 Panel = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def trajectories(panels: Mapping[str, Panel], across: str = "time") -> Figure:
+def trajectories(
+    panels: Mapping[str, Panel], across: str = "time", words: tuple[str, str] = ("samples", "solution")
+) -> Figure:
     """Draw samples as dots and the solution as a line, at most twelve panels.
 
     Args:
         panels: (times (N,), samples (N,), dense times (M,), solution (M,)) by what stands above a panel; nan where
             there is no sample, or the solution has ended.
         across: words below the last row.
+        words: what the dots and the line are.
     """
     shown = dict(list(panels.items())[:MOST_PANELS])
     columns = min(COLUMNS, len(shown))
@@ -32,8 +35,8 @@ def trajectories(panels: Mapping[str, Panel], across: str = "time") -> Figure:
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
     for panel, (name, (times, samples, dense, solution)) in zip(axes, shown.items(), strict=False):
         step = max(1, len(times) // MOST_POINTS)
-        tidy(panel).plot(times[::step], samples[::step], ".", color=style.FAINT, markersize=3.5, label="samples")
-        panel.plot(dense, solution, color=style.VERMILION, linewidth=1.1, label="solution")
+        tidy(panel).plot(times[::step], samples[::step], ".", color=style.FAINT, markersize=3.5, label=words[0])
+        panel.plot(dense, solution, color=style.VERMILION, linewidth=1.1, label=words[1])
         low, high = float(np.nanmin(samples)), float(np.nanmax(samples))
         room = 0.12 * ((high - low) or 1.0)
         panel.set(ylim=(low - room, high + room))
