@@ -22,7 +22,6 @@ class Settings:
         libraries: which sums of terms are tried, of `LIBRARIES`.
         primitives: functions of the user's choice; sums of them, the states and their products are tried too.
         search: whether formulas of any form are searched for where no library reaches the noise.
-        network: whether a KAN is fitted as right-hand side where no formula reaches the noise.
         noise: (as a share of every state's root mean square) what is known of it; None estimates it.
 
     Raises:
@@ -35,7 +34,6 @@ class Settings:
     libraries: tuple[str, ...] = ("polynomial", "trigonometric", "everyday")
     primitives: tuple[str, ...] = ()
     search: bool = True
-    network: bool = True
     noise: float | None = None
 
     def __post_init__(self) -> None:
