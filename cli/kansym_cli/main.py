@@ -22,6 +22,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "fit": "Find the law in a table of numbers.",
     "solve": "Solve a differential equation, and find its solution's formula.",
+    "discover": "Find differential equations in trajectories or fields.",
     "show": "Print what a run found.",
     "watch": "Follow a fit that runs in another terminal.",
     "compare": "Print what several runs found, beside each other.",

@@ -19,6 +19,8 @@ from kansym_datasets.catalogue import Card, Certified, printed
 
 if TYPE_CHECKING:
     from kansym.data.dataset import Dataset
+    from kansym_datasets.dynamics import System
+    from kansym_datasets.fields import FieldCard
     from kansym_datasets.laws import Law
 
 __all__ = ["Card", "Certified", "card", "load", "names", "printed", "write"]
@@ -26,15 +28,14 @@ __all__ = ["Card", "Certified", "card", "load", "names", "printed", "write"]
 
 def names() -> tuple[str, ...]:
     """Return the names of all data sets: the measured tables, then the generated ones."""
-    from kansym_datasets import generators
-
-    return (*catalogue.names(), *generators.names())
+    return (*catalogue.names(), *(name for module in _makers() for name in module.names()))
 
 
-def card(name: str) -> Card | Law:
-    """Return what is known about a data set: a `Card` for a measured table, a `Law` for a generated one.
+def card(name: str) -> Card | Law | System | FieldCard:
+    """Return what is known about a data set: a `Card` for a measured table, a `Law`, `System` or `FieldCard` for a
+    generated one.
 
-    Both have name, title, source, licence and target.
+    All have name, title, source, licence and target.
 
     Args:
         name: one of `names()`.
@@ -106,8 +107,14 @@ def _rows(data: Dataset) -> list[list[str]]:
 
 def _generators_of(name: str) -> Any:
     """Return the generators' module if it knows the name; imported late because it reads many equations."""
-    from kansym_datasets import generators
+    for module in _makers():
+        if name in module.names():
+            return module
+    raise DataError(f"no data set is called {quote(name)}: {did_you_mean(name, names())}")
 
-    if name not in generators.names():
-        raise DataError(f"no data set is called {quote(name)}: {did_you_mean(name, names())}")
-    return generators
+
+def _makers() -> tuple[Any, ...]:
+    """Return the modules that make data: tables of laws, trajectories of systems, fields of partial equations."""
+    from kansym_datasets import dynamics, fields, generators
+
+    return generators, dynamics, fields

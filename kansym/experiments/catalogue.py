@@ -25,6 +25,13 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "burgers": ("burgers", "How well does a KAN follow a shock that forms?"),
     "allen-cahn": ("allen_cahn", "How well does a KAN follow a solution that falls apart into two phases?"),
     "diffusion": ("diffusion", "How well is diffusion solved, and is its constant found from measured values?"),
+    "sindy-kan": ("sindy_kan", "Are six systems of published tests found exactly, from trajectories or points?"),
+    "lotka-volterra": (
+        "lotka_volterra",
+        "Does a small KAN learn predator and prey, and do the equations come out exactly?",
+    ),
+    "pde-find": ("pde_find", "Are four partial differential equations found in fields, clean and under loud noise?"),
+    "odebench": ("odebench", "How many of ODEBench's 63 systems are found from one trajectory each?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }
 

@@ -1,8 +1,9 @@
-"""Differential equations: solved by a KAN (`solver`), discovered from data (`discover`).
+"""Differential equations: solved by a KAN (`solver`), discovered from data (`discovery`), and what motions obey (`mechanics`).
 
-    from kansym.physics import solve
+    from kansym.physics import discover, solve
 
     print(solve("poisson"))
+    print(discover("trajectories.csv", time="t"))
 
 Names are loaded on first use.
 """
@@ -11,15 +12,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kansym.physics.discovery import Discovery as Discovery
+    from kansym.physics.discovery import Field as Field
+    from kansym.physics.discovery import Trajectories as Trajectories
+    from kansym.physics.discovery import discover as discover
+    from kansym.physics.mechanics import conserved as conserved
+    from kansym.physics.mechanics import lagrangian as lagrangian
     from kansym.physics.solver import PROBLEMS as PROBLEMS
     from kansym.physics.solver import Problem as Problem
     from kansym.physics.solver import Solution as Solution
     from kansym.physics.solver import SolveConfig as SolveConfig
     from kansym.physics.solver import solve as solve
 
-_HOME = dict.fromkeys(("PROBLEMS", "Problem", "Solution", "SolveConfig", "solve"), "kansym.physics.solver")
+_ROOMS = {
+    "kansym.physics.discovery": ("Discovery", "Field", "Trajectories", "discover"),
+    "kansym.physics.mechanics": ("conserved", "lagrangian"),
+    "kansym.physics.solver": ("PROBLEMS", "Problem", "Solution", "SolveConfig", "solve"),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = ["PROBLEMS", "Problem", "Solution", "SolveConfig", "solve"]
+__all__ = [
+    "PROBLEMS", "Discovery", "Field", "Problem", "Solution", "SolveConfig", "Trajectories", "conserved", "discover",
+    "lagrangian", "solve",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

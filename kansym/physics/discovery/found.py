@@ -1,0 +1,126 @@
+"""What a discovery returns: equations with their errors, and solutions to hold against the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kansym.symbolic.expression import Constant, Expression
+from kansym.symbolic.formula import FittedConstant
+from kansym.symbolic.latex import latex_name, to_latex
+from kansym.symbolic.text import to_text
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One equation, such as dx/dt = 1.5*x - x*y.
+
+    Attributes:
+        left: what stands on the left, as text: "dx/dt" or "u_t".
+        left_latex: the same as LaTeX.
+        expression: the right-hand side.
+        names: of the columns of the expression.
+        constants: its numbers with standard errors, in the order of the expression.
+        misfit: root mean square of sample less solution (of ODEs: in the unit of the state; of PDEs: what the equation
+            leaves of the left-hand side, as a share of it).
+        origin: which library or search gave it.
+        unit: of the left-hand side, None where unknown.
+    """
+
+    left: str
+    left_latex: str
+    expression: Expression
+    names: tuple[str, ...]
+    constants: tuple[FittedConstant, ...]
+    misfit: float
+    origin: str = ""
+    unit: str | None = None
+
+    def text(self, digits: int | None = 6) -> str:
+        """The equation as text in the user's names."""
+        return f"{self.left} = {to_text(self.expression, self.names, digits)}"
+
+    def latex(self, digits: int | None = 6) -> str:
+        """The equation as LaTeX."""
+        return f"{self.left_latex} = {to_latex(self.expression, self.names, digits)}"
+
+    def __call__(self, columns: Array) -> Array:
+        """The right-hand side (N,) at columns (N, D)."""
+        return self.expression.evaluate(np.asarray(columns, dtype=float))
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A state along one trajectory: samples (times and values, (N,)) and the solution (dense times and values,
+    (M,))."""
+
+    state: str
+    trajectory: int
+    times: Array
+    samples: Array
+    dense: Array
+    solution: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """The outcome of `kansym.physics.discovery`.
+
+    Attributes:
+        kind: "ode" or "pde".
+        equations: one for each state or field.
+        exact: whether the equations leave nothing but noise; else they are the best approximation found.
+        noise: by state or field, the estimated standard deviation of the noise, in its unit.
+        starts: by trajectory, the fitted first state (D,).
+        curves: samples beside solutions, for pictures.
+        stop_reason: "finished", "time limit" or "interrupted".
+        source: of the data.
+        facts: further figures by name, such as the seconds of every stage.
+        notes: what the user should know.
+    """
+
+    kind: str
+    equations: tuple[Equation, ...]
+    exact: bool
+    noise: Mapping[str, float]
+    starts: tuple[Array, ...]
+    curves: tuple[Curve, ...]
+    stop_reason: str
+    source: str
+    facts: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(str(equation) for equation in self.equations)
+
+    def latex(self, digits: int | None = 6) -> str:
+        """All equations, aligned."""
+        lines = [equation.latex(digits).replace(" = ", " &= ", 1) for equation in self.equations]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+
+def rate_names(state: str, time: str) -> tuple[str, str]:
+    """(text, LaTeX) of a rate of change."""
+    return f"d{state}/d{time}", rf"\frac{{\mathrm{{d}}{latex_name(state)}}}{{\mathrm{{d}}{latex_name(time)}}}"
+
+
+def constants_of(expression: Expression, errors: Sequence[float] | Array) -> tuple[FittedConstant, ...]:
+    """The numbers of a formula; errors are those of its free constants, in order."""
+    queue = iter(errors)
+    found = []
+    for node in expression.walk():
+        if isinstance(node, Constant):
+            error = float(next(queue)) if node.label is None else 0.0
+            known = error if np.isfinite(error) else None
+            found.append(FittedConstant(node.value, known if node.label is None else None, node.label))
+    return tuple(found)
