@@ -19,6 +19,7 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "classics": ("classics", "Do famous measured tables give the laws they are known for?"),
     "toys": ("toys", "Are the toy functions of the KAN papers found exactly?"),
     "bases": ("bases", "Which basis fits, prunes and gives formulas best, with and without noise?"),
+    "layer-options": ("layer_options", "What do a base branch, a scale, a normalisation and a learned grid do to a layer?"),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }
