@@ -17,6 +17,7 @@ from kansym.symbolic.formula import FittedConstant, Formula
 Array = np.ndarray
 DEGREE = 4
 SAME = 1e-9  # share of a candidate's equations that must be its own where accelerations are free
+PROBES = 32
 SINGULAR = 1e-8  # smallest over largest singular value of the mass matrix
 
 
@@ -32,11 +33,23 @@ class Lagrangian:
     formula: Formula
     violation: float
 
+    @property
+    def moves(self) -> tuple[int, ...]:
+        """The coordinates whose accelerations it settles."""
+        low, high = np.array(self.formula.box).T
+        states = np.random.default_rng(0).uniform(low, high, (PROBES, len(low)))
+        return tuple(sorted(_moves(self.formula.expression, states, len(low) // 2)))
+
     def accelerations(self, coordinates: Array, velocities: Array) -> Array:
-        """The accelerations (N, n) that the equations of motion give at coordinates and velocities (N, n)."""
-        states, count = np.hstack([coordinates, velocities]), coordinates.shape[1]
+        """The accelerations (N, n) that the equations of motion give at coordinates and velocities (N, n).
+
+        They are nan for coordinates that it does not move.
+        """
+        states, count, moved = np.hstack([coordinates, velocities]), coordinates.shape[1], list(self.moves)
         mass, rest = _mass_and_rest(self.formula.expression, states, count)
-        return np.linalg.solve(mass, -rest[..., None])[..., 0]
+        found = np.full(coordinates.shape, np.nan)
+        found[:, moved] = np.linalg.solve(mass[:, moved][:, :, moved], -rest[:, moved, None])[..., 0]
+        return found
 
     def __str__(self) -> str:
         return f"{self.formula} (violated by {self.violation:.1e})"
