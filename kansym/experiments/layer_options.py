@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kansym.experiments.bases import COLUMNS, NOISES, WORDS, over_laws, picture
+from kansym.experiments.bases import COLUMNS, NOISES, WORDS, listed, over_laws, picture
 from kansym.experiments.experiment import Experiment, Setting
-from kansym.experiments.networks import Kind
+from kansym.experiments.networks import TASKS, Kind
 from kansym.nn import LayerOptions
 
 HIDDEN, INTERVALS = 2, 6
+LAWS = (TASKS[0], TASKS[3], TASKS[4])
 PLAIN = LayerOptions(intervals=INTERVALS, base="none")
 RADIAL = replace(PLAIN, basis="rbf")
 KINDS = {
@@ -29,8 +30,8 @@ KINDS = {
 
 def run(setting: Setting) -> list[dict[str, Any]]:
     """Return one row per way to make a layer and noise, over all laws."""
-    return over_laws(dict(list(KINDS.items())[:1]) if setting.quick else KINDS, NOISES[:1 if setting.quick else None],
-                     setting)  # fmt: skip
+    kinds = dict(list(KINDS.items())[:1]) if setting.quick else KINDS
+    return over_laws(kinds, LAWS, NOISES[: 1 if setting.quick else None], setting)
 
 
 EXPERIMENT = Experiment(
@@ -38,7 +39,7 @@ EXPERIMENT = Experiment(
     title="Which layer: base branch, scale, normalisation, learned grid and widths",
     rule=(
         f"networks [columns, {HIDDEN}, 1] of {INTERVALS} intervals, one hidden sum more than the laws need, trained as "
-        f"for `bases`; with LayerNorm an edge sees all columns, so no formula is read; {WORDS}"
+        f"for `bases`; with LayerNorm an edge sees all columns, so no formula is read; {WORDS}{listed(LAWS)}"
     ),
     columns=COLUMNS,
     bars=(),  # the question is open: nobody has published such a table
