@@ -76,9 +76,9 @@ def picture(records: Sequence[Record]) -> Figure:
         Panel(title, logarithm, {f"noise {noise}": [_middle(records, f"{name}, noise {noise}", key) for name in names]
                                  for noise in noises})
         for title, key, logarithm in (
-            ("network, NRMSE", "network", True), ("formula, NRMSE", "formula", True),
+            ("network, NRMSE", "network", True), ("near the law, share", "near", False),
             ("true columns, share", "right", False), ("true graph, share", "graph", False),
-            ("processor time, s", "seconds", True),
+            ("processor time, s", "seconds", False),
         )
     ]  # fmt: skip
     return dots(names, panels)

@@ -26,7 +26,10 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
     "relativity": ("relativity", "How do velocities add?"),
     "rar": ("rar", "What law do the accelerations in galaxies follow? You give the file."),
     "bases": ("bases", "Which basis fits, prunes and gives formulas best, with and without noise?"),
-    "layer-options": ("layer_options", "What do a base branch, a scale, a normalisation and a learned grid do to a layer?"),
+    "layer-options": (
+        "layer_options",
+        "What do a base branch, a scale, a normalisation and a learned grid do to a layer?",
+    ),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }

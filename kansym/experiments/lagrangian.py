@@ -60,10 +60,12 @@ def double_pendulum(angles: Array, rates: Array) -> Array:
     between = angles[:, 0] - angles[:, 1]
     cosine, sine, one = np.cos(between), np.sin(between), np.ones(len(angles))
     mass = np.stack([np.stack([2 * one, cosine], -1), np.stack([cosine, one], -1)], -2)
-    force = np.column_stack([
-        -sine * rates[:, 1] ** 2 - 2 * GRAVITY * np.sin(angles[:, 0]),
-        sine * rates[:, 0] ** 2 - GRAVITY * np.sin(angles[:, 1]),
-    ])
+    force = np.column_stack(
+        [
+            -sine * rates[:, 1] ** 2 - 2 * GRAVITY * np.sin(angles[:, 0]),
+            sine * rates[:, 0] ** 2 - GRAVITY * np.sin(angles[:, 1]),
+        ]
+    )
     return np.linalg.solve(mass, force[..., None])[..., 0]
 
 
@@ -117,8 +119,10 @@ def _error(body: Body, found: Sequence[Lagrangian], seed: int) -> float:
 
 def _swing(accelerations: Forces) -> list[float]:
     """The angle of the lower rod while the double pendulum swings."""
-    rates: Callable[[float, Array], Array] = lambda _, state: np.concatenate(  # noqa: E731
-        [state[2:], accelerations(state[None, :2], state[None, 2:])[0]]
+    rates: Callable[[float, Array], Array] = (
+        lambda _, state: np.concatenate(  # noqa: E731
+            [state[2:], accelerations(state[None, :2], state[None, 2:])[0]]
+        )
     )
     times = np.linspace(0, SPAN, SHOWN)
     return [float(f"{each:.4g}") for each in solve_ivp(rates, (0, SPAN), START, t_eval=times, rtol=1e-8).y[1]]

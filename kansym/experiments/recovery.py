@@ -77,6 +77,8 @@ def judged(law: Known, data: Dataset, truth: str, fresh: np.ndarray, setting: Se
     """
     limit = QUICK_SECONDS if setting.quick else law.seconds
     asked = Identity(OWN, "", law.name, law.noise, data.rows, "0", setting.seed, law.units, True, limit)
-    record = list(solve((asked, Material(data, truth, data.input_names, np.array(fresh), law.noise)), setting.clock))[-1]
+    record = list(solve((asked, Material(data, truth, data.input_names, np.array(fresh), law.noise)), setting.clock))[
+        -1
+    ]
     kept = ("found", "seconds", "complexity", "distance", "short", "lost", "error", "truth", "formula")
     return {name: record.get(name) for name in kept} | {"same": record.get("numeric")}

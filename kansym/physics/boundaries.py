@@ -19,6 +19,7 @@ MOST_TERMS = 4
 STEPS, SETTLED, STEEPEST = 60, 1e-9, 30.0
 SHRINKAGE = 1e-4  # of squared weights of standardised terms: keeps the weights finite where no row is on the wrong side
 SEARCHED, MOST_FOR_PAIRS, BEAM, JOINING, KEPT = 1000, 60, 200, 8, 6
+SIMPLEST = 45  # terms of which all triples are tried: what only works in threes shows in no pair
 NEW = 1e-6  # share of a term's information that others must leave
 NATS_PER_NODE, FREE_NODES = 1.0, 3
 LARGEST_DENOMINATOR, LARGEST_PLAIN = 4, 12
@@ -64,7 +65,7 @@ def boundary(
         inputs: (N, D).
         labels: (N,) of truth values, or of 0 and 1; a few may be wrong.
         names: D column names.
-        library: candidate terms, see `kansym.physics.mechanics.terms`; a constant is added.
+        library: candidate terms, the simplest first, see `kansym.physics.mechanics.terms`; a constant is added.
         most: terms of a formula beside the constant, >= 1.
 
     Returns:
@@ -122,7 +123,8 @@ def _choices(columns: Array, sides: Array, most: int) -> list[tuple[int, ...]]:
         if size == 1 and len(every) <= MOST_FOR_PAIRS:
             front = list(combinations(every, 2))
         elif size < most:
-            front = _grown(design, seen, fits)
+            simple = combinations(every[:SIMPLEST], 3) if size == 2 < most else ()
+            front = list(dict.fromkeys([*_grown(design, seen, fits), *simple]))
     for size in range(most, 1, -1):  # a term that was needed on the way may not be needed at the end
         best = sorted((chosen for chosen in losses if len(chosen) == size), key=losses.__getitem__)[:KEPT]
         fewer = {less for chosen in best for less in combinations(chosen, size - 1)} - losses.keys()

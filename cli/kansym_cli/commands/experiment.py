@@ -38,8 +38,11 @@ def list_experiments(as_json: bool) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Seeds 0 to N-1.")
 @click.option("--quick", is_flag=True, help="Small sizes and few steps: only to see that everything runs.")
 @click.option("--peers", is_flag=True, help="Also run other programs on the same problem, where installed.")
-@click.option("--processor-time", is_flag=True,
-              help="Limits and times in seconds of the processor: for a machine that others keep busy.")
+@click.option(
+    "--processor-time",
+    is_flag=True,
+    help="Limits and times in seconds of the processor: for a machine that others keep busy.",
+)
 @click.option("--out", type=FOLDER, help="Write a page, JSON, a LaTeX table and a picture into this folder.")
 @options.JSON
 def run(
@@ -61,7 +64,9 @@ def run(
     setting = replace(setting, clock=time.process_time) if processor_time else setting
     chosen = range(seeds) if seed is None else (seed,)
     findings = experiments.run(experiment, setting, chosen, console.say)
-    page = experiments.document(findings, _typed(name, seed, seeds, quick=quick, peers=peers, processor_time=processor_time))
+    page = experiments.document(
+        findings, _typed(name, seed, seeds, quick=quick, peers=peers, processor_time=processor_time)
+    )
     for path in experiments.write(findings, page, out) if out is not None else ():
         console.say(f"wrote {path}")
     click.echo(page.json() if as_json else page.screen(), nl=as_json)

@@ -79,7 +79,9 @@ def solve(question: tuple[Identity, Material], clock: Callable[[], float] = time
     try:
         _load(identity)
         started = clock()
-        found = _by_kansym(identity, material.data, clock) if identity.method == OWN else _by_peer(identity, material.data)
+        found = (
+            _by_kansym(identity, material.data, clock) if identity.method == OWN else _by_peer(identity, material.data)
+        )
     except FAILURES as error:
         seconds = round(clock() - started, 3)
         yield failed(identity, f"{type(error).__name__}: {str(error)[:200]}", seconds)

@@ -127,7 +127,7 @@ def _independent(
     found: list[Quantity] = []
     known: list[Array] = []
     for relation in relations(matrix[:, places], sizes[places], tolerance):
-        expression = written(relation, listed, _unit(relation, listed))
+        expression = _written(relation, listed)
         slope = slopes(expression, points)
         if not _is_new(slope, known, points):
             continue
@@ -138,9 +138,11 @@ def _independent(
     return tuple(found)
 
 
-def _unit(relation: Relation, library: Sequence[Expression]) -> int:
-    """The simplest term's place; its coefficient becomes 1."""
-    return min(range(len(relation.columns)), key=lambda place: (library[relation.columns[place]].complexity, place))
+def _written(relation: Relation, library: Sequence[Expression]) -> Expression:
+    """The relation over the coefficient that leaves the fewest numbers inexact; of several, that of the simplest term."""
+    places = range(len(relation.columns))
+    units = sorted(places, key=lambda place: (library[relation.columns[place]].complexity, place))
+    return min((written(relation, library, unit) for unit in units), key=lambda each: len(each.free_constants))
 
 
 def _is_new(slope: Array, known: Sequence[Array], points: Array) -> bool:

@@ -157,9 +157,7 @@ def _size(values: Array) -> Array:
 def _unit(relation: Relation, library: Sequence[Expression], count: int) -> tuple[int, float]:
     """The simplest term in velocities alone, and its coefficient: a half, as in a kinetic energy."""
     moving = [
-        place
-        for place, column in enumerate(relation.columns)
-        if min(library[column].variables, default=0) >= count
+        place for place, column in enumerate(relation.columns) if min(library[column].variables, default=0) >= count
     ]
     listed = moving or range(len(relation.columns))
     place = min(listed, key=lambda place: (library[relation.columns[place]].complexity, place))

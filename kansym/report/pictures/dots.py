@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from kansym.report import style
 from kansym.report.canvas import Figure, faces, figure_of, settle, sheet, tidy
@@ -20,7 +22,7 @@ class Panel:
 
     Args:
         title: of the panel.
-        logarithm: whether its axis is.
+        logarithm: whether its axis is; else it begins at 0.
         series: a value per name, or nan, by what the legend says.
     """
 
@@ -44,7 +46,7 @@ def dots(names: Sequence[str], panels: Sequence[Panel]) -> Figure:
         tidy(axis)
         for (label, values), colour in zip(panel.series.items(), COLOURS, strict=False):
             axis.plot(values, heights, "o", color=colour, markersize=4.5, alpha=0.85, label=label, linestyle="")
-        axis.set_xscale("log" if panel.logarithm else "linear")
+        _scaled(axis, panel)
         axis.set_title(panel.title, parse_math=False, **text)
         axis.set_yticks(heights, list(names), **text)
         axis.grid(axis="y", color=style.GREY, alpha=0.25, linewidth=0.6)
@@ -54,3 +56,12 @@ def dots(names: Sequence[str], panels: Sequence[Panel]) -> Figure:
                    prop={"family": list(faces()), "size": 8.5})  # fmt: skip
     settle(drawn)
     return figure_of(drawn)
+
+
+def _scaled(axis: Axes, panel: Panel) -> None:
+    largest = np.nanmax([value for values in panel.series.values() for value in values])
+    if panel.logarithm:
+        axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axis.set_xlim(0, 1.06 * float(largest) or 1.0)
