@@ -1,4 +1,4 @@
-"""What do motions conserve? Quantities from flows and from trajectories, where there are some and where there are none."""
+"""What do motions conserve? Quantities from flows and trajectories, where there are some and where there are none."""
 
 from __future__ import annotations
 

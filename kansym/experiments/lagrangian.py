@@ -119,11 +119,10 @@ def _error(body: Body, found: Sequence[Lagrangian], seed: int) -> float:
 
 def _swing(accelerations: Forces) -> list[float]:
     """The angle of the lower rod while the double pendulum swings."""
-    rates: Callable[[float, Array], Array] = (
-        lambda _, state: np.concatenate(  # noqa: E731
-            [state[2:], accelerations(state[None, :2], state[None, 2:])[0]]
-        )
-    )
+
+    def rates(_: float, state: Array) -> Array:
+        return np.concatenate([state[2:], accelerations(state[None, :2], state[None, 2:])[0]])
+
     times = np.linspace(0, SPAN, SHOWN)
     return [float(f"{each:.4g}") for each in solve_ivp(rates, (0, SPAN), START, t_eval=times, rtol=1e-8).y[1]]
 

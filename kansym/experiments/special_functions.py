@@ -134,8 +134,8 @@ EXPERIMENT = Experiment(
     title="Fifteen special functions",
     rule=(
         f"one shape for all, [2, {HIDDEN}, 1], cubic splines of {INTERVALS} intervals refined to {REFINED[-1]}, "
-        f"{MEMBERS} starts of Levenberg-Marquardt, {ROWS:,} rows; RMSE on {TESTED:,} fresh rows of the same ranges. The "
-        "paper does not tell its ranges: ours are in the module"
+        f"{MEMBERS} starts of Levenberg-Marquardt, {ROWS:,} rows; RMSE on {TESTED:,} fresh rows of the same ranges. "
+        "The paper does not tell its ranges: ours are in the module"
     ),
     columns=(
         Column("rmse", "RMSE", number),

@@ -130,8 +130,8 @@ def _choices(columns: Array, sides: Array, most: int) -> list[tuple[int, ...]]:
         fewer = {less for chosen in best for less in combinations(chosen, size - 1)} - losses.keys()
         losses |= {chosen: _logistic(design[:, [*chosen, -1]], seen).loss for chosen in sorted(fewer)}
     sizes = range(1, most + 1)
-    return [chosen for size in sizes
-            for chosen in sorted((each for each in losses if len(each) == size), key=losses.__getitem__)[:KEPT]]  # fmt: skip
+    ranked = [sorted((each for each in losses if len(each) == size), key=losses.__getitem__) for size in sizes]
+    return [chosen for listed in ranked for chosen in listed[:KEPT]]
 
 
 def _grown(design: Array, sides: Array, fits: Mapping[tuple[int, ...], _Logistic]) -> list[tuple[int, ...]]:

@@ -12,7 +12,7 @@ from kansym.physics.mechanics.additive import proposed
 from kansym.physics.mechanics.relations import Relation, relations, written
 from kansym.physics.mechanics.terms import slopes, terms
 from kansym.symbolic.expression import Expression
-from kansym.symbolic.formula import Formula, FittedConstant
+from kansym.symbolic.formula import FittedConstant, Formula
 
 Array = np.ndarray
 DEGREE = 3
@@ -139,7 +139,7 @@ def _independent(
 
 
 def _written(relation: Relation, library: Sequence[Expression]) -> Expression:
-    """The relation over the coefficient that leaves the fewest numbers inexact; of several, that of the simplest term."""
+    """The relation over the coefficient that leaves the fewest numbers inexact; of several, the simplest term's."""
     places = range(len(relation.columns))
     units = sorted(places, key=lambda place: (library[relation.columns[place]].complexity, place))
     return min((written(relation, library, unit) for unit in units), key=lambda each: len(each.free_constants))
