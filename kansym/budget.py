@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -12,17 +14,24 @@ class Budget:
 
     Stages ask `expired` between steps and return their best so far when it is true. A signal handler calls
     `interrupt`, which makes every later stage take its shortest way to a result.
+
+    clock: gives the seconds that count: `time.monotonic`, or `time.process_time` where others keep the machine busy.
     """
 
     seconds: float | None = None
     interrupted: bool = False
     hit: bool = False
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default=float("nan"))
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.started):
+            self.started = self.clock()
 
     @property
     def elapsed(self) -> float:
-        """Wall-clock seconds since the budget was made."""
-        return time.monotonic() - self.started
+        """Seconds since the budget was made."""
+        return self.clock() - self.started
 
     @property
     def remaining(self) -> float:
@@ -54,7 +63,7 @@ class Budget:
 
     def part(self, seconds: float) -> Part:
         """A share of this budget: at most `seconds` from now, and never more than what is left."""
-        return Part(self, time.monotonic() + seconds)
+        return Part(self, self.clock() + seconds)
 
 
 @dataclass
@@ -65,16 +74,21 @@ class Part:
     deadline: float
 
     @property
+    def clock(self) -> Callable[[], float]:
+        """The clock of the whole budget."""
+        return self.whole.clock
+
+    @property
     def remaining(self) -> float:
         """Seconds left to this stage."""
-        return min(self.whole.remaining, max(0.0, self.deadline - time.monotonic()))
+        return min(self.whole.remaining, max(0.0, self.deadline - self.clock()))
 
     @property
     def expired(self) -> bool:
         """True when this share, or the whole budget, is used up."""
-        if time.monotonic() >= self.deadline:
+        if self.clock() >= self.deadline:
             self.mark()
-        return time.monotonic() >= self.deadline or self.whole.expired
+        return self.clock() >= self.deadline or self.whole.expired
 
     def mark(self) -> None:
         """Remember in the whole budget that time cut something short."""
@@ -87,4 +101,4 @@ class Part:
 
     def part(self, seconds: float) -> Part:
         """A share of this share."""
-        return Part(self, time.monotonic() + seconds)
+        return Part(self, self.clock() + seconds)

@@ -197,7 +197,7 @@ def finish(
     """Refit and rank the candidates in raw units, and put the result together."""
     spent = budget.remaining <= 0.0
     if not budget.interrupted:  # a time limit that has passed must not leave the numbers of the law unfinished
-        budget = Budget(budget.remaining + GRACE, hit=budget.hit)
+        budget = Budget(budget.remaining + GRACE, hit=budget.hit, clock=budget.clock)
     with clock.stage("select", f"{len(found)} candidates"):
         candidates = [(unscaled(expression, problem), origin) for expression, origin in found]
         front = ranking(candidates, problem, budget)

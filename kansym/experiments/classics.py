@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +56,10 @@ def fitted(name: str, setting: Setting) -> dict[str, Any]:
     """Return the row of a measured table: whether its law came out, and with which parameters."""
     families, words = FAMILIES[name]
     data = setting.data(name)
-    started = time.perf_counter()
-    result = fit(data, Config(seed=setting.seed, time_limit=QUICK_SECONDS if setting.quick else None))
-    row = {"case": name, "seconds": time.perf_counter() - started, "family": words, "short": result.formula.text(6)}
+    config = Config(seed=setting.seed, time_limit=QUICK_SECONDS if setting.quick else None)
+    started = setting.clock()
+    result = fit(data, config, budget=setting.budget(config.seconds))
+    row = {"case": name, "seconds": setting.clock() - started, "family": words, "short": result.formula.text(6)}
     low, high = float(data.inputs.min()), float(data.inputs.max())
     matches = (member(family, result.formula, data.input_names[0], low, high) for family in families)
     parameters = next((match for match in matches if match is not None), None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kansym.bench.tables import Column, Record
+from kansym.budget import Budget
 from kansym.errors import ConfigError, quote
 from kansym.events import Listener, ignore
 
@@ -69,6 +71,7 @@ class Setting:
         data: gives a data set by its name; of a generated one also (name, rows, noise, seed).
         tell: hears the events of fits.
         quick: small sizes and few steps: only to see that everything runs; bars are not held against this.
+        clock: of time limits and times: `time.process_time` where others keep the machine busy.
         peers: whether other programs run on the same problem, where they are installed.
         card: gives what is known of a data set by its name: law, source, certified values.
         digits: gives a measured table with all its printed digits by its name: (N, D + 1) in extended precision.
@@ -81,6 +84,11 @@ class Setting:
     peers: bool = False
     card: Callable[[str], Any] = _unknown
     digits: Callable[[str], Any] = _unknown
+    clock: Callable[[], float] = time.monotonic
+
+    def budget(self, seconds: float | None) -> Budget:
+        """A time limit on the clock of the run."""
+        return Budget(seconds, clock=self.clock)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from kansym.bench.formulas.problems import OWN, Identity, Material
 from kansym.bench.formulas.work import solve
 from kansym.bench.tables import Column, duration, number
+from kansym.data import Dataset
 from kansym.experiments.experiment import Setting
 
 FRESH_ROWS, FRESH_SEED = 1000, 10_007
@@ -59,11 +60,25 @@ def recover(laws: Sequence[Known], setting: Setting) -> list[dict[str, Any]]:
 
 
 def _recovered(law: Known, setting: Setting) -> dict[str, Any]:
-    card = setting.card(law.name)
     data = setting.data(law.name, law.rows, law.noise, setting.seed)
     fresh = setting.data(law.name, FRESH_ROWS, 0.0, FRESH_SEED + setting.seed).inputs
+    return judged(law, data, setting.card(law.name).formula, fresh, setting)
+
+
+def judged(law: Known, data: Dataset, truth: str, fresh: np.ndarray, setting: Setting) -> dict[str, Any]:
+    """Fit a table whose law is known, and judge the formula.
+
+    Args:
+        law: how it is asked for.
+        data: the table.
+        truth: the law in the table's column names; columns that it does not read do not matter.
+        fresh: (M, D) rows that the fit does not see.
+        setting: of the run.
+    """
     limit = QUICK_SECONDS if setting.quick else law.seconds
     asked = Identity(OWN, "", law.name, law.noise, data.rows, "0", setting.seed, law.units, True, limit)
-    record = list(solve((asked, Material(data, card.formula, data.input_names, np.array(fresh), law.noise))))[-1]
+    record = list(solve((asked, Material(data, truth, data.input_names, np.array(fresh), law.noise)), setting.clock))[
+        -1
+    ]
     kept = ("found", "seconds", "complexity", "distance", "short", "lost", "error", "truth", "formula")
     return {name: record.get(name) for name in kept} | {"same": record.get("numeric")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,10 @@ def run(setting: Setting) -> list[dict[str, Any]]:
 def _free(name: str, setting: Setting) -> dict[str, Any]:
     """The best formula of the front that has few enough constants."""
     card, data = setting.card(name), setting.data(name)
-    started = time.perf_counter()
-    result = fit(data, Config(seed=setting.seed, time_limit=QUICK_SECONDS if setting.quick else SECONDS))
-    seconds, allowed = time.perf_counter() - started, len(card.strd.certified) + MORE
+    config = Config(seed=setting.seed, time_limit=QUICK_SECONDS if setting.quick else SECONDS)
+    started = setting.clock()
+    result = fit(data, config, budget=setting.budget(config.seconds))
+    seconds, allowed = setting.clock() - started, len(card.strd.certified) + MORE
     target = data.targets[:, 0]
     floor = LEVEL * float(np.sum((target - target.mean()) ** 2))
     listed = [formula for formula in result.front.formulas if len(formula.expression.free_constants) <= allowed]

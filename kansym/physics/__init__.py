@@ -1,4 +1,4 @@
-"""Differential equations: solved by a KAN (`solver`), discovered from data (`discovery`), and what motions obey (`mechanics`).
+"""Differential equations: solved by a KAN (`solver`), found in data (`discovery`); what motions obey (`mechanics`).
 
     from kansym.physics import discover, solve
 

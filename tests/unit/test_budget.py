@@ -73,3 +73,11 @@ def test_parts_of_parts_know_their_whole() -> None:
 def test_nothing_is_said_unless_somebody_listens(event: object, capsys: pytest.CaptureFixture[str]) -> None:
     assert ignore(event) is None  # type: ignore[arg-type]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_budget_and_its_parts_run_on_the_clock_that_they_are_given() -> None:
+    now = [100.0]
+    budget = Budget(10.0, clock=lambda: now[0])
+    part = budget.part(4.0)
+    now[0] = 105.0
+    assert part.expired and part.remaining == 0.0 and budget.remaining == 5.0 and budget.hit

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +42,17 @@ def list_experiments(as_json: bool) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Seeds 0 to N-1.")
 @click.option("--quick", is_flag=True, help="Small sizes and few steps: only to see that everything runs.")
 @click.option("--peers", is_flag=True, help="Also run other programs on the same problem, where installed.")
+@click.option(
+    "--processor-time",
+    is_flag=True,
+    help="Limits and times in seconds of the processor: for a machine that others keep busy.",
+)
 @click.option("--out", type=FOLDER, help="Write a page, JSON, a LaTeX table and a picture into this folder.")
 @options.JSON
-def run(name: str, seed: int | None, seeds: int, quick: bool, peers: bool, out: Path | None, as_json: bool) -> int:
+def run(
+    name: str, seed: int | None, seeds: int, quick: bool, peers: bool, processor_time: bool, out: Path | None,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Run the experiment NAME.
 
     \b
@@ -55,19 +65,22 @@ def run(name: str, seed: int | None, seeds: int, quick: bool, peers: bool, out: 
     experiment = experiments.load(name)
     sets = kansym_datasets.load, kansym_datasets.card, kansym_datasets.printed
     setting = experiments.Setting(0, sets[0], console.lines, quick, peers, *sets[1:])
+    setting = replace(setting, clock=time.process_time) if processor_time else setting
     chosen = range(seeds) if seed is None else (seed,)
     findings = experiments.run(experiment, setting, chosen, console.say)
-    page = experiments.document(findings, _typed(name, seed, seeds, quick, peers))
+    page = experiments.document(
+        findings, _typed(name, seed, seeds, quick=quick, peers=peers, processor_time=processor_time)
+    )
     for path in experiments.write(findings, page, out) if out is not None else ():
         console.say(f"wrote {path}")
     click.echo(page.json() if as_json else page.screen(), nl=as_json)
     return 0 if findings.passed else MISSED
 
 
-def _typed(name: str, seed: int | None, seeds: int, quick: bool, peers: bool) -> str:
+def _typed(name: str, seed: int | None, seeds: int, **flags: bool) -> str:
     parts = [f"kansym experiment run {name}"]
     parts += [f"--seed {seed}"] if seed is not None else [f"--seeds {seeds}"] if seeds > 1 else []
-    return " ".join([*parts, *["--quick"] * quick, *["--peers"] * peers])
+    return " ".join([*parts, *(f"--{flag.replace('_', '-')}" for flag, given in flags.items() if given)])
 
 
 @command.command("table")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
@@ -16,6 +16,7 @@ from kansym.bench.formulas.diagnosis import Evidence, Loss, loss
 from kansym.bench.formulas.judge import Law, Sympy, facts, judge
 from kansym.bench.formulas.problems import OWN, Identity, Material
 from kansym.bench.formulas.records import Record
+from kansym.budget import Budget
 from kansym.config import Config
 from kansym.data.dataset import Dataset
 from kansym.errors import ConfigError, FormulaError, KansymError
@@ -63,26 +64,29 @@ def config_of(identity: Identity) -> Config:
     return Config(**chosen)
 
 
-def solve(question: tuple[Identity, Material]) -> Iterator[Record]:
+def solve(question: tuple[Identity, Material], clock: Callable[[], float] = time.monotonic) -> Iterator[Record]:
     """Fit and judge one problem.
 
     Args:
         question: the problem and its table.
+        clock: of the time limit and of the times.
 
     Yields:
         The record of the fit, and then the same with the verdict. A crash is told in it.
     """
     identity, material = question
-    started = time.perf_counter()
+    started = clock()
     try:
         _load(identity)
-        started = time.perf_counter()
-        found = _by_kansym(identity, material.data) if identity.method == OWN else _by_peer(identity, material.data)
+        started = clock()
+        found = (
+            _by_kansym(identity, material.data, clock) if identity.method == OWN else _by_peer(identity, material.data)
+        )
     except FAILURES as error:
-        seconds = round(time.perf_counter() - started, 3)
+        seconds = round(clock() - started, 3)
         yield failed(identity, f"{type(error).__name__}: {str(error)[:200]}", seconds)
         return
-    record = identity.plain() | {"error": None, "seconds": round(time.perf_counter() - started, 3)} | found.facts
+    record = identity.plain() | {"error": None, "seconds": round(clock() - started, 3)} | found.facts
     yield record | {"found": False, "lost": "error", "detail": "not judged"}
     try:
         yield record | judged(found, material)
@@ -129,10 +133,10 @@ class _silent:
             os.close(kept)
 
 
-def _by_kansym(identity: Identity, data: Dataset) -> Found:
+def _by_kansym(identity: Identity, data: Dataset, clock: Callable[[], float]) -> Found:
     from kansym.pipeline import fit
 
-    result = fit(data, config_of(identity))
+    result = fit(data, config_of(identity), budget=Budget(identity.time_limit, clock=clock))
     formula = result.formula
     places = {name: place for place, name in enumerate(data.input_names)}
     front = tuple(_in_columns(each.expression, each.input_names, places) for each in result.front.formulas)
