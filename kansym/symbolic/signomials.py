@@ -4,6 +4,9 @@ This is a network of product nodes whose edges are powers and a few primitives. 
 primitives join one at a time, each tried on every edge inside the whole network, and the best few networks go on.
 Exponents that lie near small fractions within their standard errors become exact; a few others may stay as they were
 trained, as in laws of growth. With few numbers to fit it is nearly immune to noise.
+
+Under the logarithm of the target the logarithms of the columns stand beside the products, so that a power law times
+an exponential, A T^2 exp(-W/T), is a sum of one product.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations, permutations
 
 import numpy as np
@@ -45,6 +49,7 @@ STARTS, SURVIVORS = 80, 12
 FIRST_STEPS, LAST_STEPS = 14, 60
 SURE = 4.0  # standard errors that an exponent may be away from a fraction
 NUMERICAL = 1e-5
+EXPLAINED = 1e-7  # of a product: what is left beside the columns' logarithms is rounding
 CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an exponent is made exact
 CLEAN, NEGLIGIBLE = 1e-12, 1e-10
 ROUNDED = 1e-12  # from a fraction: an exponent that was made exact
@@ -70,6 +75,7 @@ class _Table:
     factors (N, F): values of the primitives that an edge may carry, the first of them 1; names (F,) their expressions;
     owner (F,): the column of each, `columns` for sums and differences of two, `columns` + 1 for other functions of
     two; a product has one of each at most. target (N,) over `size`, roots (N,) of the weights.
+    beside: which of `scaled` have their logarithm beside the products, and a constant with them; None without these.
     """
 
     logs: Array
@@ -84,6 +90,28 @@ class _Table:
     target: Array
     size: float
     roots: Array
+    beside: tuple[int, ...] | None = None
+
+    @cached_property
+    def outside(self) -> Array:
+        """What stands beside the products, weighted and orthonormal, (N, L)."""
+        return np.linalg.qr(self.plain * self.roots[:, None])[0]
+
+    @property
+    def plain(self) -> Array:
+        """What stands beside the products: a constant and logarithms, (N, L)."""
+        if self.beside is None:
+            return np.empty((len(self.target), 0))
+        return np.column_stack([np.ones(len(self.target)), self.logs[:, list(self.beside)]])
+
+    def weighted(self, values: Array) -> Array:
+        """Values (..., N) times the roots of the weights, without what the columns beside the products explain."""
+        weighted = values * self.roots
+        if self.beside is None:
+            return weighted
+        left = weighted - (weighted @ self.outside) @ self.outside.T
+        size, kept = (np.linalg.norm(part, axis=-1, keepdims=True) for part in (weighted, left))
+        return np.where(kept > EXPLAINED * size, left, 0.0)
 
     def take(self, count: int) -> _Table:
         """The first rows."""
@@ -137,7 +165,8 @@ def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) 
     seen = [thin if link.name == "y" else clear.take(np.arange(min(len(clear), MANY_ROWS))) for link in links]
     changed = [Rows(part.inputs, link.forward(part.target), weights_under(link, part.target, part.weights))
                for link, part in zip(links, seen, strict=True)]  # fmt: skip
-    tables = [_table(each, train is _trained_products) for each in changed]
+    tables = [_table(each, train is _trained_products, link.name == "log y")
+              for link, each in zip(links, changed, strict=True)]  # fmt: skip
     before: dict[str, _Starts] = {}
     for terms in range(1, most + 1):
         for link, table in zip(links, tables, strict=True):
@@ -146,8 +175,8 @@ def _under_links(rows: Rows, most: int, names: tuple[str, ...], train: Trained) 
             trained = train(table, terms, before.pop(link.name, None))
             if trained is not None:
                 before[link.name] = _best(trained, EXTENDED)
-                found = _formulas(table, trained)
-                yield (polish(link.inverse(expression), thin, 30).expression for expression in found)
+                found = (multiply(factor, link.inverse(body)) for factor, body in _formulas(table, trained))
+                yield (polish(expression, thin, 30).expression for expression in found)
 
 
 def _clear(rows: Rows) -> Rows:
@@ -164,9 +193,9 @@ def _clear(rows: Rows) -> Rows:
     return rows.take(np.flatnonzero(clear)) if size[~clear].sum() < FAINT_SHARE * size.sum() else rows
 
 
-def _formulas(table: _Table, full: _Starts) -> Iterator[Expression]:
-    """The best trained sums, exponents exact, the best first."""
-    seen: set[Expression] = set()
+def _formulas(table: _Table, full: _Starts) -> Iterator[tuple[Expression, Expression]]:
+    """The best trained sums, exponents exact, the best first: (factor outside of the link, sum) each."""
+    seen: set[tuple[Expression, Expression]] = set()
     for at in np.argsort(full.loss, kind="stable")[:SURVIVORS]:
         single = full.take(np.array([at]))
         if not np.isfinite(single.loss[0]) or single.loss[0] > 4.0 * full.loss.min() + CLEAN or len(seen) >= 3:
@@ -174,10 +203,14 @@ def _formulas(table: _Table, full: _Starts) -> Iterator[Expression]:
         rounded = _exact(table, single)
         if rounded is None:
             continue
-        shape = _expression(table, rounded, lambda number: whole(1))
+        beside = _beside(table, rounded)
+        shape, found = (
+            (_factor(table, beside, number), _expression(table, beside.state, number))
+            for number in (lambda value: whole(1), Constant)
+        )
         if shape not in seen:
             seen.add(shape)
-            yield _expression(table, rounded, Constant)
+            yield found
 
 
 def _trained_powers(table: _Table, terms: int, before: _Starts | None) -> _Starts:
@@ -281,7 +314,7 @@ def _promising(grown: _Starts) -> list[int]:
     return list(dict.fromkeys(int(grown.chosen[at].max()) for at in order))[:PROMISING]
 
 
-def _table(rows: Rows, primitives: bool) -> _Table | None:
+def _table(rows: Rows, primitives: bool, logarithmic: bool = False) -> _Table | None:
     count = min(len(rows), MANY_ROWS)
     x, y = rows.inputs[:count], rows.target[:count]
     sizes = np.abs(rows.inputs)
@@ -318,6 +351,7 @@ def _table(rows: Rows, primitives: bool) -> _Table | None:
         y / size,
         size,
         roots,
+        tuple(int(i) for i in np.flatnonzero(~np.any(negative, axis=0))) if logarithmic else None,
     )
 
 
@@ -355,15 +389,17 @@ def _primitives(column: int, scaled: bool, more: bool) -> Iterator[Expression]:
 
 
 def _sums_of_two(inputs: Array) -> Iterator[Expression]:
-    """Powers of the sum and difference of every two columns of (N, D), where these keep away from 0."""
+    """Powers of the sum and difference of every two columns of (N, D); whole ones where these come near to 0."""
     count = inputs.shape[1]
     for i, j in combinations(range(count if count <= MOST_PAIRED else 0), 2):
         for sign in (1, -1):
             values = inputs[:, i] + sign * inputs[:, j]
             first, second = (j, i) if np.all(values < 0) else (i, j)
+            pair = add(Variable(first), multiply(whole(sign), Variable(second)))
             if np.min(np.abs(values)) > NEAR_ZERO * np.max(np.abs(values)) and np.ptp(np.sign(values)) == 0:
-                pair = add(Variable(first), multiply(whole(sign), Variable(second)))
                 yield from (raise_to(pair, Fraction(p)) for p in PAIR_POWERS[: 6 if count <= 3 else 2])
+            else:
+                yield from (pair, raise_to(pair, Fraction(2)))
 
 
 def _of_two(inputs: Array) -> Iterator[Expression]:
@@ -427,16 +463,16 @@ def _products(table: _Table, exponents: Array, values: Array) -> Array:
 
 
 def _coefficients(table: _Table, products: Array) -> Array:
-    weighted = products * table.roots
+    weighted = table.weighted(products)
     gram = np.matmul(weighted, weighted.transpose(0, 2, 1))
-    side = weighted @ (table.target * table.roots)
+    side = weighted @ table.weighted(table.target)
     scale = np.sqrt(np.maximum(np.einsum("skk->sk", gram), 1e-300))
     scaled = gram / scale[:, :, None] / scale[:, None, :] + 1e-10 * np.eye(gram.shape[1])
     return np.linalg.solve(scaled, (side / scale)[..., None])[..., 0] / scale
 
 
 def _losses(table: _Table, products: Array, coefficients: Array) -> Array:
-    residual = (np.einsum("skn,sk->sn", products, coefficients) - table.target) * table.roots
+    residual = table.weighted(np.einsum("skn,sk->sn", products, coefficients) - table.target)
     loss = np.mean(residual**2, axis=1)
     return np.where(np.isfinite(loss), loss, np.inf)
 
@@ -473,8 +509,8 @@ def _step(table: _Table, products: Array, coefficients: Array, damping: Array, f
     slopes[:, :, 0] = products
     slopes[:, :, 1:] = (products * coefficients[..., None])[:, :, None] * table.logs.T
     slopes[:, :, 1:] *= free[..., None]
-    slopes = (slopes * table.roots).reshape(starts, -1, count)
-    residual = (np.einsum("skn,sk->sn", products, coefficients) - table.target) * table.roots
+    slopes = table.weighted(slopes).reshape(starts, -1, count)
+    residual = table.weighted(np.einsum("skn,sk->sn", products, coefficients) - table.target)
     gram = np.matmul(slopes, slopes.transpose(0, 2, 1))
     side = np.matmul(slopes, residual[..., None])[..., 0]
     scale = np.sqrt(np.maximum(np.einsum("sii->si", gram), 1e-200))
@@ -541,13 +577,61 @@ def _standard_errors(table: _Table, state: _Starts) -> Array:
     slopes = np.empty((terms, 1 + table.logs.shape[1], count))
     slopes[:, 0] = products
     slopes[:, 1:] = (products * c[:, None])[:, None] * table.logs.T
-    matrix = (slopes * table.roots).reshape(-1, count)
+    matrix = table.weighted(slopes).reshape(-1, count)
     scale = np.maximum(np.linalg.norm(matrix, axis=1), 1e-200)
     gram = (matrix / scale[:, None]) @ (matrix / scale[:, None]).T
     variance = (
         np.diag(np.linalg.pinv(gram, rcond=1e-13)) / scale**2 * state.loss[0] * count / max(count - len(scale), 1)
     )
     return np.sqrt(np.maximum(variance, 0.0)).reshape(terms, -1)[:, 1:]
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """A sum of products with what stands beside it: powers of columns, one number for each of `scaled`, a constant."""
+
+    state: _Starts
+    powers: Array
+    constant: float
+
+
+def _beside(table: _Table, state: _Starts) -> _Beside:
+    """The powers beside a sum, made exact one after the other where a fraction is near, and the constant."""
+    powers = np.zeros(len(table.scaled))
+    waiting = list(table.beside or ())
+    state, weights, errors = _solved(table, state)
+    while waiting:
+        sizes = weights[1:] * table.size
+        place = int(np.argmin(np.abs(sizes - np.round(sizes)) / (errors[1:] * table.size + NUMERICAL)))
+        column = waiting.pop(place)
+        fraction = near_fraction(float(sizes[place]), SURE * float(errors[1 + place]) * table.size + NUMERICAL)
+        powers[column] = sizes[place] if fraction is None else float(fraction)
+        shifted = table.target - powers[column] / table.size * table.logs[:, column]
+        table = replace(table, target=shifted, beside=tuple(waiting))
+        state, weights, errors = _solved(table, state)
+    constant = 0.0 if table.beside is None else float(weights[0]) * table.size
+    return _Beside(state, powers, constant - float(powers @ table.means))
+
+
+def _solved(table: _Table, state: _Starts) -> tuple[_Starts, Array, Array]:
+    """The sum with its coefficients at their best, and the weights of what stands beside it with standard errors."""
+    state = _on(table, state)
+    total = _products(table, state.exponents, state.values)[0].T @ state.coefficients[0]
+    matrix = table.plain * table.roots[:, None]
+    weights = np.linalg.lstsq(matrix, (table.target - total) * table.roots, rcond=None)[0]
+    every = np.column_stack([matrix, _products(table, state.exponents, state.values)[0].T * table.roots[:, None]])
+    scale = np.maximum(np.linalg.norm(every, axis=0), 1e-200)
+    spread = np.diag(np.linalg.pinv((every / scale).T @ (every / scale), rcond=1e-13)) / scale**2
+    errors = np.sqrt(np.maximum(spread * state.loss[0] * len(every) / max(len(every) - len(scale), 1), 0.0))
+    return state, weights, errors[: len(weights)]
+
+
+def _factor(table: _Table, beside: _Beside, number: Callable[[float], Expression]) -> Expression:
+    """What the exponential of a sum is multiplied with: a constant and powers of columns."""
+    if table.beside is None:
+        return whole(1)
+    raised = (_raised(Variable(j), float(p), number) for j, p in zip(table.scaled, beside.powers, strict=True) if p)
+    return multiply(number(float(np.exp(np.clip(beside.constant, -700.0, 700.0)))), *raised)
 
 
 def _size(table: _Table, state: _Starts, term: int) -> float:

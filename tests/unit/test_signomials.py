@@ -170,3 +170,27 @@ def test_an_edge_whose_square_is_beyond_all_numbers_is_tried_in_silence() -> Non
     pressures = 1e11 * np.exp(-7700.0 / temperatures) / temperatures  # exp(630)**2 overflows
     groups = [list(group) for group in products(Rows(temperatures[:, None], pressures))]
     assert groups
+
+
+@pytest.mark.parametrize(
+    ("law", "ranges"),
+    [
+        (lambda a, w, t: a * t**2 * np.exp(-11604.5 * w / t), ((1, 4), (2, 5), (1000, 2500))),
+        (lambda v, m, t: v**2 * (m / t) ** 1.5 * np.exp(-0.36 * m * v**2 / t), ((0.5, 3), (1, 5), (1, 5))),
+        (lambda q, u, y, z: q / u * np.exp(-0.6 * y**2 - 1.2 * z**2), ((1, 10), (1, 5), (0, 2), (0, 1.5))),
+        (lambda d, k, t: d * k**0.7 * np.exp(-0.21 * k * t), ((1, 10), (0.5, 3), (0.5, 12))),
+        (lambda a, x, m, s: a * np.exp(-((x - m) ** 2) / (2 * s**2)), ((1, 5), (0, 10), (3, 6), (1, 3))),
+    ],
+    ids=["over decades", "powers", "columns that reach zero", "a power that no fraction is near", "a difference"],
+)
+def test_a_power_law_times_an_exponential_is_one_product(law: Callable[..., Array], ranges: tuple) -> None:
+    error, _ = best_of(powers, rows_of(law, *ranges))
+    assert error < 1e-9
+
+
+def test_a_power_law_times_an_exponential_is_found_among_noise() -> None:
+    rows = rows_of(lambda a, t, r: a / r**2 * np.exp(-0.4 * t * r), (1, 10), (0.5, 2), (0.5, 2), noise=0.01)
+    truth = rows.inputs[:, 0] / rows.inputs[:, 2] ** 2 * np.exp(-0.4 * rows.inputs[:, 1] * rows.inputs[:, 2])
+    errors = [float(np.sqrt(np.mean((formula.evaluate(rows.inputs) - truth) ** 2)) / np.std(truth))
+              for group in powers(rows, 1) for formula in group]  # fmt: skip
+    assert min(errors) < 2e-3
