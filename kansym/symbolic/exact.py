@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical, factors_of
 from kansym.symbolic.constants import Fit, Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, call, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain
 
@@ -31,6 +31,7 @@ MOST_ASSUMED, LARGEST_ASSUMED = 4, 12
 ASSUMED = 2.0  # standard errors that a number may be away from the one it is taken for
 MOST_SUMS, MOST_PLACES = 2, 4  # of a product, and terms of a sum, between which numbers are moved
 _WAYS = tuple((which, place) for which in range(MOST_SUMS) for place in (None, *range(MOST_PLACES)))
+LOGARITHMS, LOGARITHM_BITS = (10, 2), 8.0  # scales of tens (pH, decibels, magnitudes) and half-lives
 NAMED_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "-2", "1/2", "-1/2", "3", "4"))
 
 
@@ -78,6 +79,16 @@ def named_form(value: float, error: float, known: Sequence[Known]) -> Expression
         if found is not None:
             options.append((_length(found) + len(parts), multiply(found.constant(), *parts)))
     return min(options, key=lambda option: option[0])[1] if options else None
+
+
+def logarithmic_form(value: float, error: float) -> Expression | None:
+    """The plain number times log(10) or log(2), or over one of these, that a fitted value stands for, or None."""
+    for base, power in product(LOGARITHMS, (1, -1)):
+        size = math.log(base) ** power
+        found = exact_form(value / size, error / size, LOGARITHM_BITS)
+        if found is not None and found.irrational == (0, 0, 1):
+            return multiply(found.constant(), raise_to(call("log", whole(base)), Fraction(power)))
+    return None
 
 
 def _powers_of(known: Sequence[Known]) -> Iterator[tuple[float, tuple[Expression, ...]]]:
@@ -284,7 +295,7 @@ def _simpler(fit: Fit, rows: Rows, known: Sequence[Known] = ()) -> Iterator[Fit]
         exact = exact_form(value, errors[i])
         if exact is not None:
             yield polish(canonical(_replaced(fit.expression, i, exact.constant())), rows)
-        named = named_form(value, errors[i], known) if known and exact is None else None
+        named = None if exact is not None else named_form(value, errors[i], known) or logarithmic_form(value, errors[i])
         if named is not None:
             yield polish(canonical(_replaced(fit.expression, i, named)), rows)
 

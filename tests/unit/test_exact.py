@@ -8,7 +8,7 @@ import pytest
 
 from kansym.budget import Budget
 from kansym.symbolic.constants import Rows
-from kansym.symbolic.exact import exact_form, tidy
+from kansym.symbolic.exact import exact_form, logarithmic_form, tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
 from kansym.symbolic.parser import parse
 from kansym.symbolic.text import to_text
@@ -166,3 +166,32 @@ def test_constants_that_are_no_plain_numbers_stay_free() -> None:
         form, rows = hidden_pole(front, rate, shift, seed)
         exact += not tidy(form, rows).expression.free_constants
     assert exact <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("log(10)", math.log(10)),
+        ("-log(2)", -math.log(2)),
+        ("1/log(10)", 1 / math.log(10)),
+        ("10/log(10)", 10 / math.log(10)),
+        ("3*log(2)/2", 1.5 * math.log(2)),
+    ],
+)
+def test_the_scales_of_tens_and_of_halves_are_recognised(text: str, value: float) -> None:
+    found = logarithmic_form(value * (1 + 1e-9), 1e-8 * abs(value))
+    assert found is not None and to_text(found, []) == text
+    assert logarithmic_form(value * (1 + 1e-5), 1e-7 * abs(value)) is None
+
+
+def test_hardly_any_random_number_is_taken_for_a_logarithm() -> None:
+    values = 10 ** np.random.default_rng(1).uniform(-2, 2, 3000)
+    assert sum(logarithmic_form(float(value), 1e-5 * float(value)) is not None for value in values) <= 30
+
+
+def test_a_decay_by_halves_is_written_as_one() -> None:
+    draws = np.random.default_rng(2)
+    time = draws.uniform(0, 5, 200)
+    law = call("exp", multiply(Constant(-0.693), X))
+    fit = tidy(law, Rows(time[:, None], 0.5**time))
+    assert not fit.expression.free_constants and to_text(fit.expression, ["t"]) == "2**(-t)"
