@@ -1,4 +1,4 @@
-"""Four ways to hold a law against noisy samples: weak form, integral form, slopes of a spline, of a Gaussian process."""
+"""Four ways to hold a law against samples: weak form, integral form, slopes of a spline and of a Gaussian process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ RULE = (
     "states, the worst state, when the law is known but for its constants. After it: of how many states the first "
     "choice among sums of polynomials up to degree 3 has the law's terms and no others. All ways share one selection; "
     "weak, integral and spline derivative share one regression spline; the Gaussian process (one length scale by "
-    "marginal likelihood, at least 2.4 % of the time) holds every fifth sample out"
+    "marginal likelihood, at least 2.4 % of the time) holds every fifth sample out, and its errors above 1 are states "
+    "that its likelihood took for noise"
 )
 SYSTEMS = (
     "ode-linear2", "ode-linear3", "ode-cubic2", "ode-lotka-volterra", "ode-van-der-pol", "ode-lorenz", "ode-roessler",
