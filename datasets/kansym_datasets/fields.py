@@ -46,6 +46,11 @@ class FieldCard:
     start: float = 0.0
 
     @property
+    def suite(self) -> str:
+        """The group that lists put it into."""
+        return "fields"
+
+    @property
     def target(self) -> str:
         """The fields in one word, for lists."""
         return ", ".join(self.fields)

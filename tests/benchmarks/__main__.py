@@ -23,6 +23,7 @@ COMMANDS = (
     "determinism",
     "surrogates",
     "conditioning",
+    "derivatives",
     "sparsity",
     "streaming",
 )
@@ -55,6 +56,8 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
         return _surrogates(options)
     if options.name == "conditioning":
         return _conditioning(options)
+    if options.name == "derivatives":
+        return _derivatives(options)
     if options.name == "sparsity":
         return _sparsity(options)
     if options.name == "streaming":
@@ -74,6 +77,12 @@ def _conditioning(options: argparse.Namespace) -> Benchmark:
     from tests.benchmarks.runs import Problem
 
     return conditioning.run_case, [Problem(name) for name in options.names or conditioning.names()], conditioning.report
+
+
+def _derivatives(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks import derivatives
+
+    return derivatives.run_system, derivatives.problems(options.names, options.seeds), derivatives.report
 
 
 def _sparsity(options: argparse.Namespace) -> Benchmark:

@@ -483,6 +483,16 @@ def test_a_file_that_cannot_be_written_is_one_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "law"), [("ode-lorenz", "dx/dt = "), ("odebench-1", "dx/dt = "), ("pde-burgers", "u_t = ")]
+)
+def test_a_system_of_equations_has_a_card_too(name: str, law: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["datasets", "list"]) == 0 and name in capsys.readouterr().out
+    assert main(["datasets", "show", name]) == 0
+    shown = capsys.readouterr().out
+    assert law in shown and "licence" in shown and "(target)" in shown
+
+
 def test_datasets_are_listed_shown_and_written(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["datasets", "list", "--json", "--kind", "strd"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 27

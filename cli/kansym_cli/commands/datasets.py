@@ -53,8 +53,7 @@ def show(name: str, as_json: bool) -> None:
     import kansym_datasets
 
     card: Any = kansym_datasets.card(name)
-    is_law = hasattr(card, "variables")
-    facts, table = (_law_facts(card), _law_columns(card)) if is_law else (_card_facts(card), _card_columns(card))
+    facts, table = _facts_and_columns(card)
     columns = ("column", "unit", "meaning")
     if as_json:
         named = {"name": card.name, "title": card.title, "kind": _kind(card), "source": card.source}
@@ -69,6 +68,24 @@ def show(name: str, as_json: bool) -> None:
 def _kind(card: Any) -> str:
     """The kind of a measured table, or the suite of a generated law."""
     return getattr(card, "kind", None) or card.suite
+
+
+def _facts_and_columns(card: Any) -> tuple[list[list[str]], list[list[str]]]:
+    if hasattr(card, "variables"):
+        return _law_facts(card), _law_columns(card)
+    if hasattr(card, "rates"):
+        return _equation_facts(card), _equation_columns(card)
+    return _card_facts(card), _card_columns(card)
+
+
+def _equation_facts(card: Any) -> list[list[str]]:
+    return [["law", card.formula], ["notes", getattr(card, "about", None) or ""]]
+
+
+def _equation_columns(card: Any) -> list[list[str]]:
+    """Of a system: the time and its states; of a field: its axes and what lies over them."""
+    axes, values = getattr(card, "axes", ("t",)), getattr(card, "states", None) or card.fields
+    return [*([name, "-", ""] for name in axes), *([name, "-", "(target)"] for name in values)]
 
 
 def _card_facts(card: Any) -> list[list[str]]:
@@ -124,12 +141,16 @@ def write(name: str, file: Path | None, out: Path | None, as_json: bool, **choic
     kansym_datasets.write(name, target, **choices)
     if as_json:
         click.echo(output.json_text({"written": str(target), "target": kansym_datasets.card(name).target}))
-    console.say(f"wrote {target}; now: kansym fit {_arguments(target, kansym_datasets.card(name))}")
+    card = kansym_datasets.card(name)
+    following = "" if hasattr(card, "axes") else f"; now: kansym {_arguments(target, card)}"  # fields are no tables
+    console.say(f"wrote {target}{following}")
 
 
 def _arguments(path: Path, card: Any) -> str:
-    """What to type behind `kansym fit`: the target is named where it is not the last column."""
+    """What to type behind `kansym`: to fit, the target is named where it is not the last column."""
     from shlex import quote
 
+    if hasattr(card, "rates"):
+        return f"discover {quote(str(path))}"
     sigma = getattr(card, "sigma", None)
-    return quote(str(path)) + (f" --target {quote(card.target)} --sigma {quote(sigma)}" if sigma else "")
+    return f"fit {quote(str(path))}" + (f" --target {quote(card.target)} --sigma {quote(sigma)}" if sigma else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kansym.physics.discovery.rates import Rates
 from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.formula import FittedConstant
 from kansym.symbolic.latex import latex_name, to_latex
@@ -84,6 +85,7 @@ class Discovery:
         source: of the data.
         facts: further figures by name, such as the seconds of every stage.
         notes: what the user should know.
+        network: right-hand sides as a KAN (`Rates`), where it follows the samples and no formula does; None otherwise.
     """
 
     kind: str
@@ -96,6 +98,7 @@ class Discovery:
     source: str
     facts: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    network: Rates | None = None
 
     def __str__(self) -> str:
         return "\n".join(str(equation) for equation in self.equations)

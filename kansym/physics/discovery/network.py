@@ -6,19 +6,24 @@ For laws that no library and no search knows, and for systems of which only a pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from kansym.budget import Budget, Part
 from kansym.nn import KAN, KANLayer, KANOptions, LayerOptions
 from kansym.physics.discovery.free_form import slope_table
+from kansym.physics.discovery.shooting import Pieces, Shot, refined, shoot
 from kansym.physics.discovery.smoothing import SmoothPath
 from kansym.physics.discovery.trajectories import Trajectories
 from kansym.training.trainer import TrainConfig, train
 
 Array = np.ndarray
+HIDDEN, INTERVALS = 6, 4
+GAPS = (0.1,)  # a network fitted to slopes is smooth and near enough for one fit
+STEPS = 40
 MARGIN = 0.1  # of a state's range, that the network reaches beyond the samples
 RIDGE = 1e-7  # a path is a curve: beside it, only this keeps the network quiet
 
@@ -99,3 +104,35 @@ def collocated(
     quiet = TrainConfig("levenberg_marquardt", steps, ridge=RIDGE, smoothness=RIDGE)
     config = replace(quiet, validation=0.0, grid_updates=1, seed=seed)
     return KANRates(train(model, x, y, config=config).model, centre, half, scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """A network as right-hand side, and how its solution follows the samples."""
+
+    rates: KANRates
+    shot: Shot
+
+
+def followed(
+    data: Trajectories, paths: Sequence[SmoothPath], pieces: Pieces, budget: Budget | Part, seed: int = 0
+) -> Followed:
+    """Return a KAN of one hidden layer fitted to slopes first, then to the trajectories.
+
+    Args:
+        data, paths, pieces: what it is fitted to.
+        budget: of the second fit.
+        seed: of the first weights.
+    """
+    rates = collocated(data, paths, HIDDEN, INTERVALS, seed)
+    shot = shoot(rates, refined(pieces, rates), budget, GAPS, STEPS)
+    return Followed(rates.with_constants(shot.theta), shot)
+
+
+def network_paths(found: Followed, paths: Sequence[SmoothPath]) -> list[SmoothPath]:
+    """Return the paths with the network's own rates as slopes: of noisy samples they are smoother than a spline's."""
+
+    def slope(path: SmoothPath) -> Callable[[Array], Array]:
+        return lambda times: found.rates.values(path.value(times), found.rates.start)
+
+    return [replace(path, slope=slope(path)) for path in paths]
