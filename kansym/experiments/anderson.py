@@ -48,7 +48,8 @@ def _generalised(parameters: tuple[float, float], phase: float, sites: int) -> t
     """Generalised Aubry-Andre model: neighbours hop with 1, potential 2 lam cos/(1 - alpha cos)."""
     strength, alpha = parameters
     wave = np.cos(2 * np.pi * GOLDEN * np.arange(sites) + phase)
-    return eigh_tridiagonal(2 * strength * wave / (1 - alpha * wave), np.ones(sites - 1))
+    energies, states = eigh_tridiagonal(2 * strength * wave / (1 - alpha * wave), np.ones(sites - 1))
+    return np.asarray(energies), np.asarray(states)
 
 
 def _modified(parameters: tuple[float, float], phase: float, sites: int) -> tuple[Array, Array]:

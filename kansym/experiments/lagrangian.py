@@ -69,7 +69,7 @@ def double_pendulum(angles: Array, rates: Array) -> Array:
     return np.linalg.solve(mass, force[..., None])[..., 0]
 
 
-DOUBLE, ANGLES = "double pendulum", ("a", "b", "u", "w")
+QUICK, DOUBLE, ANGLES = "charge in a magnetic field", "double pendulum", ("a", "b", "u", "w")
 PLANE = ("x", "y", "vx", "vy")
 BODIES: dict[str, Body] = {
     "relativistic mass": Body(("x", "v"), lambda q, v: (1 - v**2) ** 1.5, speed=0.9),
@@ -89,7 +89,7 @@ BODIES: dict[str, Body] = {
 
 def run(setting: Setting) -> list[dict[str, Any]]:
     """Return one row per body."""
-    bodies = {DOUBLE: BODIES[DOUBLE]} if setting.quick else BODIES
+    bodies = {QUICK: BODIES[QUICK]} if setting.quick else BODIES
     return [{"case": name, **_row(name, body, setting)} for name, body in bodies.items()]
 
 

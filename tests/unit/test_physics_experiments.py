@@ -1,15 +1,16 @@
 """Experiments of mechanics, boundaries and layers: their quick runs, and what their judges say."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kansym.errors import ConfigError
-from kansym.experiments import Setting, load
+from kansym.experiments import Setting, load, rar
 from kansym.experiments.anderson import CHAINS, drawn
 from kansym.experiments.constitutive import LAWS
-from kansym.experiments.rar import VARIABLE
+from kansym.experiments.rar import VARIABLE, modelled
 from kansym.symbolic.parser import parse
 
 SETTING = Setting(0, data=lambda name: pytest.fail(name), quick=True, clock=time.process_time)
@@ -36,6 +37,22 @@ def test_the_law_of_a_chain_tells_its_localised_states():
 def test_stresses_of_an_undeformed_body_are_nothing():
     undeformed = np.append(np.eye(3).ravel(), 1.0)[None]
     assert all(abs(parse(law.law, law.names).evaluate(undeformed)[0]) < 1e-12 for law in LAWS)
+
+
+@pytest.mark.slow
+def test_a_table_that_two_laws_describe_prints_both_and_settles_neither(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    table = modelled(0, 40)
+    rows = np.column_stack([table.inputs[:, 0], table.targets[:, 0]])
+    np.savetxt(tmp_path / "galaxies.csv", rows, delimiter=",", header="log_g_visible,log_g", comments="")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "galaxies.csv"))
+    monkeypatch.setattr(rar, "SECONDS", 2.0)
+    listed = rar.run(Setting(0, data=lambda name: pytest.fail(name), clock=time.process_time))
+    assert [row["case"] for row in listed] == [f"rank {place}" for place in range(1, len(listed) + 1)]
+    assert len(listed) > 1 and len({row["short"] for row in listed}) == len(listed)
+    assert {row["verdict"] for row in listed} == {"form not determined"}
+    assert [row["nats"] for row in listed] == sorted(row["nats"] for row in listed) and listed[0]["nats"] == 0
 
 
 def test_measured_galaxies_are_the_users_to_give(monkeypatch: pytest.MonkeyPatch):

@@ -43,7 +43,8 @@ class Edge:
         """Basis functions at x (N,) or their derivatives of an order, in the column's unit: (N, B)."""
         ends = torch.tensor(self.low, dtype=torch.float64), torch.tensor(self.high, dtype=torch.float64)
         basis = BASES.get("chebyshev").create(*ends, intervals=self.size - 1)
-        return basis.derivative(torch.as_tensor(x, dtype=torch.float64), order).numpy()
+        points = torch.from_numpy(np.ascontiguousarray(x, dtype=float))  # reversed views are not taken
+        return basis.derivative(points, order).numpy()
 
 
 def edges_of(states: Array) -> tuple[Edge, ...]:

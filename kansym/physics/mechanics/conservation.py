@@ -122,7 +122,7 @@ def _independent(
     """The quantities of all relations that say something new."""
     finite = np.isfinite(sizes) & np.all(np.isfinite(matrix), axis=0)
     places = np.flatnonzero(finite)
-    listed = [library[place] for place in places]
+    listed = [library[int(place)] for place in places]
     points = states[np.linspace(0, len(states) - 1, min(POINTS, len(states))).astype(int)]
     found: list[Quantity] = []
     known: list[Array] = []
