@@ -59,7 +59,7 @@ def test_where_no_formula_is_found_a_network_is_the_answer_and_the_notes_say_so(
 
     monkeypatch.setattr(equations, "searched", lambda *_: [])
     monkeypatch.setattr(equations, "_by_libraries", hobbled(equations._by_libraries))
-    found = find_equations(oscillator(0.02), Settings(time_limit=15, libraries=("polynomial",)))
+    found = find_equations(oscillator(0.02), Settings(time_limit=30, libraries=("polynomial",)))
     assert not found.exact and found.network is not None and found.facts["network chi2"] < 1.3
     assert any("a network of" in note for note in found.notes)
     state, samples = found.curves[0], oscillator().parts[0]
