@@ -124,7 +124,7 @@ def picture(records: Sequence[Record]) -> Figure:
     series = {
         "kansym": middle,
         "KAN paper": [FUNCTIONS[name].kan for name in names],
-        "its perceptrons": [FUNCTIONS[name].mlp for name in names],
+        "its MLP": [FUNCTIONS[name].mlp for name in names],
     }
     return dots(names, [Panel("RMSE on fresh rows", True, series)])
 

@@ -53,6 +53,7 @@ def dots(names: Sequence[str], panels: Sequence[Panel]) -> Figure:
         axis.tick_params(axis="y", length=0)
     axes[0].set_ylim(-0.7, len(names) - 0.3)
     axes[0].legend(loc="lower left", bbox_to_anchor=(-0.02, 1.12), ncols=len(panels[0].series), frameon=False,
+                   handlelength=1.0, handletextpad=0.4, columnspacing=1.2,
                    prop={"family": list(faces()), "size": 8.5})  # fmt: skip
     settle(drawn)
     return figure_of(drawn)
