@@ -18,9 +18,19 @@ from tests.formulas import COLUMNS, expressions
 from tests.results import hostile_result, result_of
 
 PDFLATEX = shutil.which("pdflatex")
+PACKAGES = ("booktabs.sty", "amsmath.sty", "amssymb.sty")
 NAMES = ("a_b%", r"\input{x}", "T [K]")
 
-pytestmark = pytest.mark.skipif(PDFLATEX is None, reason="needs pdflatex")
+
+def complete() -> bool:
+    """Whether there is a pdflatex with the packages that a document asks for."""
+    look_up = shutil.which("kpsewhich")
+    return bool(PDFLATEX and look_up) and all(
+        subprocess.run([look_up, package], capture_output=True, check=False).returncode == 0 for package in PACKAGES
+    )
+
+
+pytestmark = pytest.mark.skipif(not complete(), reason="needs pdflatex with booktabs and amsmath")
 
 
 def compiled(folder: Path, text: str) -> str:

@@ -40,7 +40,7 @@ class Check:
 
     residuals: root mean square of every equation and condition, by name; in the units of the equation.
     errors: against the known solution, by name ("mse", "relative_l2", "max", "h1"); empty where none is known. "h1" is
-        the integral of error^2 + |gradient of the error|^2, where a formula is known.
+        the integral of error^2 + (gradient of the error)^2, where a formula is known.
     """
 
     residuals: Mapping[str, float]
