@@ -38,6 +38,7 @@ _SOURCES = sorted(file for room in ("kansym", "cli", "datasets") for file in (RO
 _DIGEST = hashlib.sha256(b"".join(file.read_bytes() for file in _SOURCES)).hexdigest()[:16]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "build" / "docs-cells" / _DIGEST)
+nb_execution_in_temp = True  # files that an example writes are nobody's
 nb_execution_timeout = 180
 nb_execution_raise_on_error = True
 nb_merge_streams = True
