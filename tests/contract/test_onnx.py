@@ -3,6 +3,7 @@
 import io
 import math
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ from tests.results import result_of
 
 Array = np.ndarray
 CLOSE = 1e-12
+needs_onnx = pytest.mark.skipif(
+    find_spec("onnx") is None or find_spec("onnxruntime") is None, reason="needs onnx and onnxruntime"
+)
 
 
 def values_of(model: bytes, rows: Array) -> Array:
@@ -62,6 +66,7 @@ def rows_of(count: int = 50) -> Array:
     )
 
 
+@needs_onnx
 @pytest.mark.slow
 def test_a_hundred_formulas_have_the_same_values_in_onnxruntime() -> None:
     wrong = []
@@ -75,6 +80,7 @@ def test_a_hundred_formulas_have_the_same_values_in_onnxruntime() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@needs_onnx
 @pytest.mark.parametrize("name", CALLS)
 def test_a_primitive_is_right_over_all_of_its_domain(name: str) -> None:
     low, high = CALLS[name].domain
@@ -85,6 +91,7 @@ def test_a_primitive_is_right_over_all_of_its_domain(name: str) -> None:
     np.testing.assert_allclose(found, CALLS[name].value(x), rtol=1e-11, atol=1e-13)
 
 
+@needs_onnx
 def test_a_constant_has_one_value_for_every_row_and_columns_keep_their_order() -> None:
     names = ("x_1", "omega", "a")
     rows = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -110,6 +117,7 @@ def test_a_primitive_of_the_users_own_is_refused_by_name() -> None:
         del CALLS["onnx_test_cube"]
 
 
+@needs_onnx
 @pytest.mark.parametrize("widths", [[2, 1], [2, (2, 1), 1], [2, 3, 2, 1]])
 @pytest.mark.parametrize("options", [{}, {"basis": "linear"}, {"base": "none", "degree": 2}, {"spline_scale": True}])
 def test_a_network_of_splines_has_the_same_values_in_onnxruntime(widths: list, options: dict) -> None:
