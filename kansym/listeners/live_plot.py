@@ -38,8 +38,8 @@ class LivePlot:
 
     def _show(self) -> None:
         try:
-            from IPython.core.getipython import get_ipython
-            from IPython.display import display
+            from IPython.core.getipython import get_ipython  # pyright: ignore[reportMissingImports]
+            from IPython.display import display  # pyright: ignore[reportMissingImports]
         except ImportError:
             return
         if get_ipython() is None:
