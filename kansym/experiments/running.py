@@ -18,7 +18,7 @@ def run(experiment: Experiment, setting: Setting, seeds: Sequence[int], tell: Ca
 
     Args:
         experiment: what to run.
-        setting: shared by all seeds, but for the seed.
+        setting: shared by all seeds, but for the seed; other programs run beside the first seed only.
         seeds: one after the other.
         tell: hears one line per seed.
 
@@ -28,7 +28,7 @@ def run(experiment: Experiment, setting: Setting, seeds: Sequence[int], tell: Ca
     records: list[dict[str, object]] = []
     for seed in seeds:
         started = time.perf_counter()
-        found = experiment.run(replace(setting, seed=seed))
+        found = experiment.run(replace(setting, seed=seed, peers=setting.peers and seed == seeds[0]))
         records += [{"case": row["case"], "seed": seed, **row} for row in found]
         tell(f"{experiment.name}, seed {seed}: {len(found)} rows in {time.perf_counter() - started:.1f} s")
     return Findings(experiment, tuple(seeds), tuple(records), setting.quick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
@@ -40,6 +41,8 @@ class Child:
         self.process = context.Process(target=_serve, args=(work, other, os.getpid()))
         with _one_thread():
             self.process.start()
+        # Python waits for its children before it ends, and this one waits for the next question.
+        atexit.register(self.kill)
         other.close()
         if not self._comes_up():
             self.kill()
@@ -87,6 +90,7 @@ class Child:
 
     def kill(self) -> None:
         """End the process at once."""
+        atexit.unregister(self.kill)
         self.process.kill()
         self.process.join(PATIENCE)
         self.connection.close()
