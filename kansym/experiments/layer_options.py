@@ -11,7 +11,7 @@ from kansym.experiments.networks import TASKS, Kind
 from kansym.nn import LayerOptions
 
 HIDDEN, INTERVALS = 2, 6
-LAWS = (TASKS[0], TASKS[3], TASKS[4])
+LAWS = TASKS[:6]
 PLAIN = LayerOptions(intervals=INTERVALS, base="none")
 RADIAL = replace(PLAIN, basis="rbf")
 KINDS = {

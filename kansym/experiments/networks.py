@@ -35,12 +35,15 @@ class Task:
     Args:
         law: in the names x, y, z.
         columns: how many of these names it reads.
-        edges: of the smallest network [columns, 1, 1] that is the law.
     """
 
     law: str
     columns: int
-    edges: int
+
+    @property
+    def edges(self) -> int:
+        """Edges of the smallest network [columns, 1, 1] that is the law."""
+        return self.columns + 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,13 +51,48 @@ class Task:
         return (*"xyz"[: self.columns], *(f"other_{place}" for place in range(OTHERS)))
 
 
+# Each is a function of a sum of functions of one column: a network [columns, 1, 1].
 TASKS = (
-    Task("exp(sin(pi*x) + y**2)", 2, 3),
-    Task("sin(2*x) + y**2 + exp(z)", 3, 4),
-    Task("sqrt(x**2 + y**2 + 1/5)", 2, 3),
-    Task("tanh(2*x + y**2 - z)", 3, 4),
-    Task("(x + 3/2)/(y + 3/2)", 2, 3),
-    Task("abs(x - 3/10) + sin(3*y)", 2, 3),
+    Task("exp(sin(pi*x) + y**2)", 2),
+    Task("sin(2*x) + y**2 + exp(z)", 3),
+    Task("sqrt(x**2 + y**2 + 1/5)", 2),
+    Task("tanh(2*x + y**2 - z)", 3),
+    Task("(x + 3/2)/(y + 3/2)", 2),
+    Task("abs(x - 3/10) + sin(3*y)", 2),
+    Task("(x + 2)*(y + 2)", 2),
+    Task("(x + 2)**2*(y + 2)/(z + 2)", 3),
+    Task("sqrt((x + 3/2)/(y + 3/2))", 2),
+    Task("(x + 2)*exp(-y)", 2),
+    Task("(x + 2)*exp(-y**2)", 2),
+    Task("(x + 2)*cos(y)", 2),
+    Task("exp(-x**2 - y**2)", 2),
+    Task("exp(-x**2)/(y + 2)", 2),
+    Task("1/(1 + x**2 + y**2)", 2),
+    Task("1/(exp(x + y) + 1)", 2),
+    Task("log(x**2 + y**2 + 1)", 2),
+    Task("log((x + 2)/(y + 2))", 2),
+    Task("sin(x + y)", 2),
+    Task("cos(2*x - y)", 2),
+    Task("sin(x**2 + y)", 2),
+    Task("atan(2*x + y)", 2),
+    Task("x + y/2", 2),
+    Task("x**2 - y**2", 2),
+    Task("x**3 - x + y**2", 2),
+    Task("sin(pi*x) + cos(pi*y)", 2),
+    Task("exp(x) + exp(-y)", 2),
+    Task("log(x + 3/2) + sqrt(y + 3/2)", 2),
+    Task("cosh(x + y)", 2),
+    Task("(x + y)**2", 2),
+    Task("(x + y + z)**3", 3),
+    Task("sqrt(3 - x**2 - y**2)", 2),
+    Task("1/sqrt(1 - x**2/2 - y**2/4)", 2),
+    Task("tanh(x) + y**3", 2),
+    Task("exp(-(x + y)**2)", 2),
+    Task("(x + 2)*(y + 2)*(z + 2)", 3),
+    Task("1/(x + 2) + 1/(y + 2)", 2),
+    Task("1/(1/(x + 2) + 1/(y + 2))", 2),
+    Task("asin((x + y)/3)", 2),
+    Task("log(1 + exp(2*x - y))", 2),
 )
 
 
