@@ -21,9 +21,11 @@ from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.primitives import Library, library
-from kansym.symbolic.selection import Parts
+from kansym.symbolic.reading import has_whole_powers
+from kansym.symbolic.search import solve_by_monomials
+from kansym.symbolic.selection import Parts, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
-from kansym.symbolic.table import EXACT, Candidate, reached
+from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, reached
 from kansym.symbolic.table import Table as SearchTable
 from kansym.symbolic.text import to_text
 
@@ -148,7 +150,9 @@ class Problem:
 
     def searched_views(self, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on every view of the rows, until one leaves nothing to find."""
-        found: list[Candidate] = []
+        found = self._monomials()
+        if self.explained(found):
+            return found
         views = list(self.views())
         for place, view in enumerate(views):
             last = place == len(views) - 1
@@ -159,16 +163,36 @@ class Problem:
 
     def searched(self, train: Rows, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on one view of the rows."""
-        held = self.validation if len(self.validation) else train
-        if train.weights is not None and held.weights is None:
-            held = Rows(held.inputs, held.target, relative_weights(held.target))
-        without = self.config.without
-        table = SearchTable(train, held, self._goal_on(held, train), without)
-        found = search_with_units(table, None if "units" in without else self.units, budget, self.library)
+        table = self._table(train)
+        found = search_with_units(table, None if "units" in table.without else self.units, budget, self.library)
         if found:
             text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
+
+    def _monomials(self) -> list[Candidate]:
+        """The products of powers of columns, where a formula may be believed before it is exact."""
+        return solve_by_monomials(self._table(self.train)) if self.goal > EXACT else []
+
+    def _table(self, train: Rows) -> SearchTable:
+        """What the search works on, for one view of the rows."""
+        held = self.validation if len(self.validation) else train
+        if train.weights is not None and held.weights is None:
+            held = Rows(held.inputs, held.target, relative_weights(held.target))
+        return SearchTable(train, held, self._goal_on(held, train), self.config.without)
+
+    def explained(self, candidates: list[Candidate]) -> bool:
+        """Whether a product of whole powers of columns, or a root of one, reaches the noise and leaves no pattern.
+
+        Nothing shorter reads these columns, and what is longer would have to earn its length from the pattern: so the
+        search may stop at any noise.
+        """
+        if self.goal <= EXACT:
+            return False
+        held = self.validation if len(self.validation) else self.train
+        noise = self._allowed(SLACK * self.noise, held, self.train)
+        plain = [each for each in candidates if each.origin == MONOMIAL and has_whole_powers(each.expression)]
+        return any(each.error <= noise and reaches_noise(each.expression, self.fitted) for each in plain)
 
     def task(self, known: bool) -> Task:
         """What the network stage works on."""
@@ -177,15 +201,20 @@ class Problem:
 
     def _goal_on(self, held: Rows, train: Rows) -> float:
         """The goal over the spread of the judging rows: heavy tails give the two parts different spreads."""
-        if self.goal == EXACT or train.weights is not None:
-            return self.goal
+        return self.goal if self.goal == EXACT else self._allowed(self.goal, held, train)
+
+    @staticmethod
+    def _allowed(error: float, held: Rows, train: Rows) -> float:
+        """An error over the spread of the searched rows as one over that of the judging rows, with room for chance."""
+        if train.weights is not None:
+            return error
         chance = 1.0 + SURE / np.sqrt(2.0 * len(held))
-        return chance * self.goal * float(np.std(train.target) / max(np.std(held.target), 1e-300))
+        return chance * error * float(np.std(train.target) / max(np.std(held.target), 1e-300))
 
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
         held = self.validation if len(self.validation) else self.train
-        return reached(candidates, self._goal_on(held, self.train))
+        return reached(candidates, self._goal_on(held, self.train)) or self.explained(candidates)
 
 
 def proportional(target: Array) -> bool:

@@ -274,3 +274,12 @@ def term_order(term: Expression) -> tuple:
     """The order of terms whatever numbers stand before them."""
     rest = [factor for factor in factors_of(term) if not isinstance(factor, Constant)]
     return (*term_key(product_of(rest) if rest else term), term_key(term))
+
+
+def has_whole_powers(expression: Expression) -> bool:
+    """Whether an expression is a number times whole powers of columns, or the square root of such a product."""
+    factors = expression.factors if isinstance(expression, Product) else (expression,)
+    powers = [base_and_exponent(factor) for factor in factors if not isinstance(factor, Constant)]
+    if not all(is_column(base) for base, _ in powers):
+        return False
+    return all(power.denominator == 1 for _, power in powers) or all(power.denominator == 2 for _, power in powers)

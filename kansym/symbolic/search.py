@@ -23,7 +23,7 @@ from kansym.symbolic.lowdim import solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.signomials import powers, products
-from kansym.symbolic.table import EXACT, Candidate, Table, price_of, ranked, reached, settled
+from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, Table, price_of, ranked, reached, settled
 
 Array = np.ndarray
 LIFTED = 10
@@ -199,9 +199,7 @@ def _inner(reduced: Reduced, table: Table) -> Table:
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
     """The constant, the monomials and sums of products, refitted: what needs hardly any search."""
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
-    for expression in monomials(table.fit):
-        fitted = polish(expression, table.fit, 20).expression
-        found.append(Candidate(fitted, table.error(fitted), "monomial"))
+    found += solve_by_monomials(table)
     if table.columns < 2:
         return found
     for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
@@ -212,6 +210,12 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
                 break
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     return found
+
+
+def solve_by_monomials(table: Table) -> list[Candidate]:
+    """The products of powers of columns that a line in logarithms gives, refitted."""
+    fits = (polish(expression, table.fit, 20).expression for expression in monomials(table.fit))
+    return [Candidate(fitted, table.error(fitted), MONOMIAL) for fitted in fits]
 
 
 def _tidied(expression: Expression, origin: str, table: Table) -> Candidate:
