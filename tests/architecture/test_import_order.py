@@ -34,7 +34,7 @@ ORDER = (
     ("discovery", "narrowing", "problem", "pipeline", "vector"),
     ("classification",),
     ("physics",),
-    ("sweep", "sklearn", "testing", "bench", "workbench"),
+    ("sklearn", "testing", "bench", "workbench"),
     ("experiments",),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
@@ -45,7 +45,6 @@ HOMES = {
     "click": ("kansym_cli",),
     "rich": ("kansym_cli",),
     "sklearn": ("kansym.sklearn", "kansym.experiments.digits"),
-    "joblib": ("kansym.sweep",),
     "narwhals": ("kansym.data",),
     "threadpoolctl": ("kansym.threads",),
     "safetensors": ("kansym.storage",),
