@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from kansym.discovery import Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
-from kansym.structure.noise import estimate_noise
+from kansym.structure.noise import error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
@@ -32,6 +33,7 @@ from kansym.symbolic.text import to_text
 Array = np.ndarray
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 DEEPEST = 1e-40  # of the largest value: tails of a bell reach any depth, where no error is in proportion to them
+EVEN = 0.5  # errors that grow with less than this power of the target are the same for all rows
 FAINT = 0.1  # of the middling value: noise that hides nothing of it
 VIEW_SHARE = 0.6  # of the time left, for the first of two ways to weigh the rows
 SURE = 3.0  # standard deviations by which the error of a right formula on the judging rows may be larger
@@ -132,16 +134,25 @@ class Problem:
         if few or not BELIEVED[0] < self.noise < BELIEVED[1]:
             return EXACT
         size = np.abs(self.train.target)
-        uneven = bool(size.max() > WIDE * np.median(size))  # few large rows then decide what the noise is taken for
+        # Few large rows then decide what the noise is taken for, unless the errors of all rows are alike.
+        uneven = bool(size.max() > WIDE * np.median(size)) and self.growth > EVEN
         return (NEVER if self.noise >= LOUD or uneven else SLACK) * self.noise
+
+    @cached_property
+    def growth(self) -> float:
+        """The power of the target that its errors grow with, see `error_growth`; 1 where that cannot be told."""
+        y = self.train.target
+        told = self.noise > BELIEVED[0] and self.train.weights is None and _spans_decades(y)
+        return error_growth(self.train.inputs, y, self.config.seed) if told else 1.0
 
     def views(self) -> Iterator[Rows]:
         """The rows to search on: with the given weights, and with relative errors if the target spans decades.
 
         Where the noise hides nothing of a typical value, relative errors come first: then every row says as much.
+        Where the errors were seen to be even, there is nothing else to try.
         """
         y = self.train.target
-        if self.train.weights is not None or not proportional(y) or y.max() <= WIDE * y.min():
+        if self.train.weights is not None or not _spans_decades(y) or self.growth < EVEN:
             yield self.train
             return
         relative = Rows(self.train.inputs, y, relative_weights(y))
@@ -220,6 +231,10 @@ class Problem:
 def proportional(target: Array) -> bool:
     """Whether errors in proportion to a target (N,) make sense: it is positive, and its inverse squares are floats."""
     return bool(np.all(target > DEEPEST * np.max(target)) and np.max(target) > 0)
+
+
+def _spans_decades(target: Array) -> bool:
+    return proportional(target) and bool(target.max() > WIDE * target.min())
 
 
 def relative_weights(target: Array) -> Array:

@@ -68,6 +68,23 @@ def _judged(points: Array, view: View, target: Array) -> tuple[float, float]:
     return error, SIGMAS * typical * float(np.sqrt(np.clip(share, LEAST_SHARE, 1.0)))
 
 
+def error_growth(inputs: Array, target: Array, seed: int = 0) -> float:
+    """How the errors of a positive target (N,) grow with it: the exponent, 0 for even errors, 1 for proportional ones.
+
+    A Gaussian process of the logarithms predicts every row by the others; the exponent is that of a line through the
+    logarithms of its errors.
+    """
+    rows = np.random.Generator(np.random.PCG64(seed)).permutation(len(target))[:MOST_ROWS]
+    points, logs = seen(inputs[rows], 1.0), np.log(target[rows])
+    process = best_process(gaps_of(points[:ROWS]), logs[:ROWS] - logs[:ROWS].mean())
+    predicted, _ = left_out(points, logs - logs.mean(), process)
+    errors = np.abs(logs - logs.mean() - predicted)
+    shown = errors > 0
+    if np.ptp(predicted[shown]) == 0:
+        return 1.0
+    return 1.0 + float(np.polyfit(predicted[shown], np.log(errors[shown]), 1)[0])
+
+
 def unexplained(inputs: Array, residual: Array, seed: int = 0) -> float:
     """The share of the variance of residuals (N,) that is not noise: what a smooth model predicts on unseen rows.
 

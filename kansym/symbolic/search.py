@@ -22,6 +22,7 @@ from kansym.symbolic.expression import Constant, Expression, Variable, add, mult
 from kansym.symbolic.lowdim import solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, Table, price_of, ranked, reached, settled
 
@@ -115,12 +116,20 @@ def describe(step: Scaling | Combination) -> str:
 def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
     found = solve_cheaply(table, budget, library)
-    stages = _deeper(table, budget, library) if not settled(found, table.goal) else ()
+    stages = _deeper(table, budget, library) if not (settled(found, table.goal) and _spent(found, table)) else ()
     for candidates in stages:
         found += candidates
-        if budget.expired or reached(found, table.goal):
+        if budget.expired or (reached(found, table.goal) and _spent(found, table)):
             break
     return ranked(found, price_of(len(table.fit)))
+
+
+def _spent(found: list[Candidate], table: Table) -> bool:
+    """Whether the best of the formulas at the goal leaves no pattern: the goal alone has room for one."""
+    if table.rough or any(each.error <= EXACT for each in found):
+        return True
+    trusted = [each for each in found if each.plain or each.short]
+    return reaches_noise(min(trusted, key=lambda each: each.error).expression, table.fit)
 
 
 def _one_signed(table: Table, signs: tuple[int, ...], budget: Budget | Part, library: Library) -> list[Candidate]:

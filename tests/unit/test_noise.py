@@ -8,7 +8,7 @@ import pytest
 from kansym.config import Config
 from kansym.data import Dataset
 from kansym.pipeline import fit
-from kansym.structure.noise import estimate_noise, normal_scores, patterned
+from kansym.structure.noise import error_growth, estimate_noise, normal_scores, patterned
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Constant, Variable, add, multiply
 from kansym.symbolic.selection import reaches_noise
@@ -96,3 +96,17 @@ def test_a_faint_law_is_found_and_a_constant_target_is_a_law() -> None:
     result = fit(replace(data, targets=faint), Config(time_limit=20.0))
     assert result.formula.expression.variables == (1,) and result.law_found
     assert fit(replace(data, targets=np.full(600, 2.0)), Config(time_limit=2.0)).law_found
+
+
+@pytest.mark.parametrize(
+    "law", [lambda x: np.exp(-(x[:, 0] ** 2)), lambda x: x[:, 0] ** 3 * x[:, 1] ** 2 / x[:, 2] ** 2]
+)
+@pytest.mark.parametrize("noise", [0.001, 0.02])
+def test_errors_that_are_even_are_told_from_errors_in_proportion(law, noise: float):
+    generator = np.random.default_rng(0)
+    inputs = generator.uniform(1, 2.5, (1200, 3))
+    clean, errors = law(inputs), noise * generator.standard_normal(1200)
+    even = clean + errors * np.sqrt(np.mean(clean**2))
+    positive = even > 0
+    assert error_growth(inputs[positive], even[positive]) < 0.4
+    assert error_growth(inputs, clean * (1 + errors)) > 0.8

@@ -50,3 +50,15 @@ def test_a_table_without_noise_is_not_believed_before_it_is_exact():
 )  # fmt: skip
 def test_whole_powers(text: str, whole: bool):
     assert has_whole_powers(parse(text, NAMES)) is whole
+
+
+def test_even_errors_of_a_target_that_spans_decades_are_searched_as_they_are():
+    generator = np.random.default_rng(4)
+    inputs = generator.uniform(1.0, 2.5, (1500, 3))
+    clean, errors = np.exp(-(inputs[:, 0] ** 2)) * inputs[:, 1], 0.003 * generator.standard_normal(1500)
+    even, relative = clean + errors * np.sqrt(np.mean(clean**2)), clean * (1 + errors)
+    shown = even > 0.001
+    problem = prepare(Dataset(inputs[shown], even[shown], NAMES, ("f",)), Config())
+    assert problem.growth < 0.5 and [view.weights for view in problem.views()] == [None]
+    problem = prepare(Dataset(inputs, relative, NAMES, ("f",)), Config())
+    assert problem.growth > 0.8 and len(list(problem.views())) == 2

@@ -16,6 +16,7 @@ MOST_LOOSE = 2  # exponents of a sum that may be no small fractions; a single pr
 SURE = 4.0  # standard errors that an exponent may be away from a fraction
 NUMERICAL = 1e-5
 CHANCE = 3.0  # standard deviations that the misfit may rise by chance when an exponent is made exact
+SMALLEST = 1e-100  # of a slope that is divided by, so that its square is still a number
 
 
 def made_exact(table: ProductTable, state: Sums) -> Sums | None:
@@ -75,7 +76,7 @@ def _standard_errors(table: ProductTable, state: Sums) -> Array:
     slopes[:, 0] = products
     slopes[:, 1:] = (products * c[:, None])[:, None] * table.logs.T
     matrix = table.weighted(slopes).reshape(-1, count)
-    scale = np.maximum(np.linalg.norm(matrix, axis=1), 1e-200)
+    scale = np.maximum(np.linalg.norm(matrix, axis=1), SMALLEST)
     gram = (matrix / scale[:, None]) @ (matrix / scale[:, None]).T
     variance = (
         np.diag(np.linalg.pinv(gram, rcond=1e-13)) / scale**2 * state.loss[0] * count / max(count - len(scale), 1)
