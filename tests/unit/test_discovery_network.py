@@ -7,8 +7,9 @@ import pytest
 
 from kansym.budget import Budget
 from kansym.physics.discovery import Settings, Trajectories, Trajectory, find_equations, simulate
-from kansym.physics.discovery.network import KANRates, collocated, followed, network_paths
-from kansym.physics.discovery.shooting import cut
+from kansym.physics.discovery.network import KANRates, collocated, followed, network_paths, shot_from
+from kansym.physics.discovery.rates import FormulaRates
+from kansym.physics.discovery.shooting import _Normal, cut, followed_share, shoot
 from kansym.physics.discovery.smoothing import smooth_paths
 from kansym.symbolic.parser import parse
 
@@ -25,7 +26,7 @@ def oscillator(noise: float = 0.0) -> Trajectories:
 
 def small() -> KANRates:
     data = oscillator()
-    return collocated(data, smooth_paths(data), 2, 2, steps=20)
+    return collocated(data, smooth_paths(data), 2, 2, steps=20, starts=1)
 
 
 def test_slopes_of_a_network_are_those_of_finite_differences():
@@ -50,6 +51,65 @@ def test_a_network_follows_noisy_samples_to_the_noise_and_its_rates_are_the_slop
     law = np.column_stack([formula.evaluate(paths[0].value(times)) for formula in LAW])
     slopes = network_paths(network, paths)[0].slope(times)
     assert np.sqrt(np.mean((slopes - law) ** 2)) < 0.15 * np.sqrt(np.mean(law**2))
+
+
+def test_the_share_of_the_samples_that_a_solution_misses_grows_with_how_early_it_runs_away():
+    data = oscillator()
+    after = lambda power: [parse(text, NAMES) for text in ("y", f"-2.0*x - 0.3*y + {power}*y^3")]  # noqa: E731
+    shares = [followed_share(FormulaRates(law), data) for law in (LAW, after(0.1), after(0.5), after(5))]
+    assert shares[0] < 1e-12
+    assert shares == sorted(shares)
+    assert 0.5 < shares[-1] <= 1.0
+
+
+def test_the_share_that_is_missed_is_over_the_samples_that_there_are():
+    """A short trajectory beside a long one, and a sample that is missing."""
+    (long,) = oscillator().parts
+    states = long.states[:20].copy()
+    states[3, 0] = np.nan
+    data = Trajectories((long, Trajectory(long.times[:20], states)), NAMES)
+    assert followed_share(FormulaRates(LAW), data) < 1e-12
+    wrong = [parse(text, NAMES) for text in ("y", "-2.2*x - 0.3*y")]
+    missed = [simulate(wrong, part.states[0], part.times, np.ones(2)) - part.states for part in data.parts]
+    squares = np.concatenate([((each / data.size) ** 2).ravel() for each in missed])
+    assert followed_share(FormulaRates(wrong), data) == pytest.approx(np.nanmean(np.minimum(squares, 1.0)), rel=1e-5)
+
+
+def test_the_normal_equations_with_a_spread_are_those_of_their_value():
+    data = oscillator(0.02)
+    rates, pieces = FormulaRates(LAW), cut(data, smooth_paths(data), np.full(2, 0.02))
+    normal, theta, starts, step = _Normal(rates, pieces, 0.1, 0.02), rates.start, pieces.starts, 1e-6
+    value, matrix, side = normal.equations(theta, starts)
+    assert value == pytest.approx(normal.value(theta, starts))
+    for i, shift in enumerate(step * np.eye(len(theta))):
+        slope = (normal.value(theta + shift, starts) - normal.value(theta - shift, starts)) / (2 * step)
+        assert slope == pytest.approx(2 * side[i], rel=1e-5)
+    plain = _Normal(rates, pieces, 0.1, np.inf).equations(theta, starts)[1]
+    assert np.diag(matrix - plain) == pytest.approx([1 / 0.02**2] * len(theta) + [0.0] * starts.size, abs=1e-6)
+
+
+def test_constants_with_a_small_spread_stay_near_zero_and_with_a_large_one_follow_the_samples():
+    data = oscillator(0.02)
+    rates, pieces = FormulaRates(LAW), cut(data, smooth_paths(data), np.full(2, 0.02))
+    free, wide, narrow = (shoot(rates, pieces, Budget(20), spread=spread).theta for spread in (np.inf, 1e3, 1e-3))
+    assert wide == pytest.approx(free, rel=1e-4)
+    assert np.linalg.norm(narrow) < 0.5 * np.linalg.norm(free)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_network_follows_predator_and_prey_from_the_first_sample_on_and_beyond_the_last(seed: int):
+    law = [parse(text, NAMES) for text in ("1.5*x - x*y", "x*y - 3*y")]
+    times = np.linspace(0, 14, 141)
+    states = simulate(law, np.ones(2), times, np.full(2, 8.0))
+    data = Trajectories((Trajectory(times[:36], states[:36]),), NAMES)
+    paths = smooth_paths(data)
+    pieces = cut(data, paths, 1e-4 * data.size)
+    rates = shot_from(collocated(data, paths, 6, 3, seed), pieces, Budget(120)).rates
+    missed = (simulate(rates, states[0], times, np.full(2, 8.0)) - states) ** 2
+    assert len(rates.start) <= 240
+    assert np.mean(missed[:36]) < 8.3e-7  # KAN-ODEs (Koenig, Kim and Deng 2024) with 240 numbers
+    assert np.mean(missed[36:]) < 1e-5
 
 
 @pytest.mark.slow

@@ -1,6 +1,10 @@
 """A KAN as right-hand side: fitted to the slopes of smooth paths first (collocation), then to the trajectories
 (shooting).
 
+A path is a curve, and what a network says beside it decides whether solutions run away. So several networks are fitted
+to the slopes, the one whose own solution follows the samples goes on, and its weights are kept small beside what the
+samples say.
+
 For laws that no library and no search knows, and for systems of which only a prediction is wanted.
 """
 
@@ -15,17 +19,19 @@ import torch
 from kansym.budget import Budget, Part
 from kansym.nn import KAN, KANLayer, KANOptions, LayerOptions
 from kansym.physics.discovery.free_form import slope_table
-from kansym.physics.discovery.shooting import Pieces, Shot, refined, shoot
+from kansym.physics.discovery.shooting import Pieces, Shot, followed_share, refined, shoot
 from kansym.physics.discovery.smoothing import SmoothPath
 from kansym.physics.discovery.trajectories import Trajectories
 from kansym.training.trainer import TrainConfig, train
 
 Array = np.ndarray
 HIDDEN, INTERVALS = 6, 4
-GAPS = (0.1,)  # a network fitted to slopes is smooth and near enough for one fit
-STEPS = 40
+STARTS = 6  # networks fitted to the slopes
+GAPS = (1.0, 0.1)
+STEPS = 30
+SPREAD = 1.0  # of the weights: states and rates are scaled, so that they are about 1
 MARGIN = 0.1  # of a state's range, that the network reaches beyond the samples
-RIDGE = 1e-7  # a path is a curve: beside it, only this keeps the network quiet
+RIDGE = 1e-6  # a path is a curve: beside it, only this keeps the network quiet
 
 
 class KANRates:
@@ -83,9 +89,10 @@ def _features(layer: KANLayer, at: Array, order: int) -> Array:
 
 
 def collocated(
-    data: Trajectories, paths: Sequence[SmoothPath], hidden: int, intervals: int, seed: int = 0, steps: int = 200
-) -> KANRates:
-    """Return a KAN of one hidden layer fitted to the slopes of smooth paths.
+    data: Trajectories, paths: Sequence[SmoothPath], hidden: int, intervals: int, seed: int = 0, steps: int = 200,
+    starts: int = STARTS,
+) -> KANRates:  # fmt: skip
+    """Return a KAN of one hidden layer fitted to the slopes of smooth paths, whose own solution follows the samples.
 
     Args:
         data, paths: what it is fitted to.
@@ -93,17 +100,20 @@ def collocated(
         intervals: of every spline.
         seed: of the first weights.
         steps: of Levenberg-Marquardt.
+        starts: networks that are fitted, of which the one whose solution misses the least is taken.
     """
     states, slopes = slope_table(data, paths)
     low, high = states.min(axis=0), states.max(axis=0)
     centre, half = (low + high) / 2, (0.5 + MARGIN) * (high - low)
     scale = np.sqrt(np.mean(slopes**2, axis=0))
     shape = [data.dimension, *([hidden] if hidden else []), data.dimension]
-    model = KAN(shape, 1, seed, KANOptions(LayerOptions(intervals=intervals, base="none")))
+    model = KAN(shape, starts, seed, KANOptions(LayerOptions(intervals=intervals, base="none")))
     x, y = torch.from_numpy((states - centre) / half), torch.from_numpy(slopes / scale)
     quiet = TrainConfig("levenberg_marquardt", steps, ridge=RIDGE, smoothness=RIDGE)
     config = replace(quiet, validation=0.0, grid_updates=1, seed=seed)
-    return KANRates(train(model, x, y, config=config).model, centre, half, scale)
+    trained = [train(model.member(place), x, y, config=config).model for place in range(starts)]
+    found = [KANRates(each, centre, half, scale) for each in trained]
+    return min(found, key=lambda rates: followed_share(rates, data))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +134,18 @@ def followed(
         budget: of the second fit.
         seed: of the first weights.
     """
-    rates = collocated(data, paths, HIDDEN, INTERVALS, seed)
-    shot = shoot(rates, refined(pieces, rates), budget, GAPS, STEPS)
+    return shot_from(collocated(data, paths, HIDDEN, INTERVALS, seed), pieces, budget)
+
+
+def shot_from(rates: KANRates, pieces: Pieces, budget: Budget | Part) -> Followed:
+    """Return a network fitted to the trajectories, its weights kept small.
+
+    Args:
+        rates: fitted to slopes.
+        pieces: of the trajectories.
+        budget: the best so far comes back when it has expired.
+    """
+    shot = shoot(rates, refined(pieces, rates), budget, GAPS, STEPS, SPREAD)
     return Followed(rates.with_constants(shot.theta), shot)
 
 

@@ -25,6 +25,7 @@ STEPS = 30
 MOST_PARTS = 4
 CLEAN = 1e-10  # of a state's size: below this, errors are those of the arithmetic
 ACCURATE = 0.05  # of the noise, that the integration may be wrong by
+MOST_FOLLOWED = 200  # samples of a trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,29 @@ def refined(pieces: Pieces, rates: Rates) -> Pieces:
     return Pieces(pieces.times, pieces.samples, pieces.starts, pieces.follows, parts, pieces.noise)
 
 
+def followed_share(rates: Rates, data: Trajectories) -> float:
+    """Return how much of the samples one solution from each trajectory's first state misses, from 0 to 1.
+
+    It is the mean squared error over the mean square of the state, where nothing counts for more than 1: so a solution
+    that runs away late is better than one that does so early. Of long trajectories the first `MOST_FOLLOWED` samples
+    are taken, and one step of the integration from each to the next.
+    """
+    length = min(MOST_FOLLOWED, max(len(part.times) for part in data.parts))
+    places = [np.minimum(np.arange(length), len(part.times) - 1) for part in data.parts]
+    times = np.array([part.times[rows] for part, rows in zip(data.parts, places, strict=True)])
+    samples = np.array([part.states[rows] for part, rows in zip(data.parts, places, strict=True)])  # (S, L, D)
+    firsts = np.take_along_axis(samples, np.isfinite(samples).argmax(axis=1, keepdims=True), axis=1)[:, 0]
+    solution = states_along(rates, rates.start, firsts, times, 1)
+    with np.errstate(all="ignore"):
+        squares = ((solution - samples) / data.size) ** 2
+    own = np.diff(times, prepend=-np.inf)[..., None] > 0  # a padded sample repeats its time
+    return float(np.mean(np.nan_to_num(squares, nan=1.0, posinf=1.0).clip(max=1.0)[own & np.isfinite(samples)]))
+
+
 def shoot(
-    rates: Rates, pieces: Pieces, budget: Budget | Part, gaps: Sequence[float] = GAPS, steps: int = STEPS
-) -> Shot:
+    rates: Rates, pieces: Pieces, budget: Budget | Part, gaps: Sequence[float] = GAPS, steps: int = STEPS,
+    spread: float = np.inf,
+) -> Shot:  # fmt: skip
     """Fit the constants and the starts of all pieces.
 
     Args:
@@ -122,11 +143,13 @@ def shoot(
         budget: the best so far comes back when it has expired.
         gaps: what pieces may miss each other by, one fit after the other.
         steps: of Levenberg-Marquardt for each.
+        spread: the standard deviation about 0 that constants have before anything is measured; infinite where nothing
+            is known. With it what comes out is the most probable, and constants that no sample touches stay small.
     """
     theta, starts = rates.start, pieces.starts
-    normal = _Normal(rates, pieces, gaps[0])
+    normal = _Normal(rates, pieces, gaps[0], spread)
     for gap in gaps:
-        normal = _Normal(rates, pieces, gap)
+        normal = _Normal(rates, pieces, gap, spread)
         theta, starts = _minimised(normal, theta, starts, steps, budget)
     return _described(normal, theta, starts)
 
@@ -134,8 +157,8 @@ def shoot(
 class _Normal:
     """Normal equations of one fit; unknowns are the constants, then the starts piece after piece."""
 
-    def __init__(self, rates: Rates, pieces: Pieces, gap: float) -> None:
-        self.rates, self.pieces, self.gap = rates, pieces, gap
+    def __init__(self, rates: Rates, pieces: Pieces, gap: float, spread: float) -> None:
+        self.rates, self.pieces, self.gap, self.ridge = rates, pieces, gap, 1.0 / spread**2
         self.weights = 1.0 / pieces.noise
         self.seen = np.isfinite(pieces.samples)
         self.joined = np.flatnonzero(pieces.follows)
@@ -150,8 +173,11 @@ class _Normal:
         states = states_along(self.rates, theta, starts, self.pieces.times, self.pieces.parts)
         with np.errstate(all="ignore"):
             samples, joints = self.residuals(states, starts)
-            total = float(np.sum(samples**2) + np.sum(joints**2))
+            total = self._total(samples, joints, theta)
         return total if np.isfinite(total) else np.inf
+
+    def _total(self, samples: Array, joints: Array, theta: Array) -> float:
+        return float(np.sum(samples**2) + np.sum(joints**2) + self.ridge * np.sum(theta**2))
 
     def equations(self, theta: Array, starts: Array) -> tuple[float, Array, Array]:
         """Sum of squares, matrix (Q, Q) and side (Q,), Q = P + S * D."""
@@ -173,7 +199,9 @@ class _Normal:
             row = np.concatenate([slopes[piece, -1], -np.eye(d)], axis=1) * scale[:, None]  # (D, P + 2 D)
             matrix[np.ix_(places, places)] += row.T @ row
             side[places] += row.T @ joint
-        return float(np.sum(samples**2) + np.sum(joints**2)), matrix, side
+        matrix[np.arange(p), np.arange(p)] += self.ridge
+        side[:p] += self.ridge * theta
+        return self._total(samples, joints, theta), matrix, side
 
 
 def _minimised(normal: _Normal, theta: Array, starts: Array, steps: int, budget: Budget | Part) -> tuple[Array, Array]:
