@@ -17,7 +17,7 @@ from kansym.bases import Basis
 from kansym.physics.solver import Problem, problem_from
 from kansym.physics.solver.calculus import derivatives_of
 from kansym.physics.solver.checking import check
-from kansym.physics.solver.domain import faces_at, on_edge
+from kansym.physics.solver.domain import on_edge
 from kansym.physics.solver.sampling import edge, interior
 
 
@@ -304,7 +304,7 @@ class ProblemContract(ABC):
         for sampling in ("latin", "grid"):
             assert problem.where.contains(interior(problem.where, 60, sampling, np.random.default_rng(0))).all()
         for condition in problem.conditions:
-            points = edge(problem.where, faces_at(problem.where, condition.where), 60)
+            points = edge(problem.where, problem.faces(condition.where), 60)
             assert problem.where.contains(points).all()
             assert on_edge(problem.where, points).all()
 

@@ -52,6 +52,39 @@ def test_a_known_problem_is_solved_by_its_name(tmp_path: Path, capsys: pytest.Ca
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PROBLEMS.names())
 
 
+RING = """
+equation = "u_t = k*u_xx"
+periodic = "x"
+[domain]
+x = [0, 1]
+t = [0, 1]
+[parameters]
+k = 0.2
+[[conditions]]
+where = "t = 0"
+equation = "u = sin(2*pi*x)"
+[[observations]]
+points = [[0.2, 0.5], [0.3, 0.5], [0.7, 0.5], [0.8, 0.5], [0.25, 0.9]]
+values = [0.118, 0.127, -0.123, -0.121, 0.029]
+weight = 1e-3
+"""
+
+
+def test_a_ring_with_an_unknown_number_is_printed_with_its_standard_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "run"
+    assert main(["solve", rod(tmp_path, RING), *QUICK, "--out", str(out)]) == 0
+    assert " ± " in capsys.readouterr().out.splitlines()[0]
+    document = json.loads((out / "solution.json").read_text("utf-8"))
+    assert document["problem"]["periodic"] == ["x"]
+    assert 0 < document["standard_errors"]["k"] < 0.1
+    loaded = load_solution(out)
+    assert loaded.check.residuals["periodic x"] < 1e-12
+    ends = loaded([[0.0, 0.4], [1.0, 0.4]])
+    assert ends[0] == pytest.approx(ends[1], abs=1e-12)
+
+
 def test_time_that_is_up_has_exit_code_3_and_is_saved(tmp_path: Path):
     out = tmp_path / "run"
     assert main(["solve", rod(tmp_path), *QUICK, "--time-limit", "0.001", "--out", str(out)]) == 3

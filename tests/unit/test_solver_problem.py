@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
+import torch
 
 from kansym.errors import ConfigError, FormulaError
 from kansym.physics.solver import Box, Condition, Observations, Problem, Union, apply, coordinates, field, read_problem
 from kansym.physics.solver.domain import faces_at, on_edge
 from kansym.physics.solver.files import problem_from
+from kansym.physics.solver.jets import Orders
+from kansym.physics.solver.periodic import Lift, seams
 from kansym.physics.solver.sampling import edge, interior, latin_hypercube, where_large
 from kansym.testing import ProblemContract
 
@@ -34,6 +37,54 @@ class TestASystemOnAnLIsAProblem(ProblemContract):
     def problem(self) -> Problem:
         domain = Union((Box({"x": (0, 1), "y": (0, 2)}), Box({"x": (1, 2), "y": (0, 1)})))
         return Problem("l", ("u_xx = v", "v_yy = u"), domain, (("boundary", "u = 0"),), fields=("u", "v"))
+
+
+class TestAProblemOnARingIsAProblem(ProblemContract):
+    def problem(self) -> Problem:
+        return Problem(
+            "ring", ("u_t = u_xx/10",), STRIP, (("t = 0", "u = sin(pi*x)"),), periodic="x",
+            exact="exp(-pi^2*t/10)*sin(pi*x)",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"periodic": ("z",)}, "no coordinate is called 'z'"),
+        ({"periodic": ("x", "x")}, "name every coordinate once"),
+        ({"conditions": (("x = 1", "u = 0"),)}, "x is periodic and has no ends"),
+        ({"conditions": (("boundary", "u = 0"),)}, "'boundary' names no side"),
+        ({"domain": Union((Box({"x": (0, 1), "t": (0, 1)}), Box({"x": (1, 2), "t": (0, 2)})))}, "one box"),
+    ],
+)
+def test_periodic_coordinates_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        Problem(**({"name": "p", "equations": ("u_t = u_xx",), "domain": STRIP, "periodic": ("x",)} | changes))
+
+
+def test_the_boundary_leaves_periodic_coordinates_out_and_a_seam_asks_for_all_derivatives_below_the_highest():
+    problem = Problem("p", ("u_xxx = u_yy",), SQUARE, (("boundary", "u = 0"),), periodic="x")
+    assert {face.axis for face in problem.faces("boundary")} == {1}
+    (seam,) = seams(problem, 9)
+    assert seam.orders == ((0, 0), (1, 0), (2, 0))
+    assert (set(seam.low[:, 0]), set(seam.high[:, 0])) == ({-1.0}, {1.0})
+    np.testing.assert_array_equal(seam.low[:, 1], seam.high[:, 1])
+
+
+def test_jets_of_what_a_network_reads_of_a_periodic_coordinate_are_those_of_its_cosine_and_sine():
+    lift = Lift(((-1.0, 4.0), None))
+    orders, x = Orders.closure([(3, 1)], 2), torch.rand(5, 2, dtype=torch.float64)
+    jets, rate = lift.jets(orders, x), np.pi / 2
+    turned = (rate * (x[:, 0] + 1)).numpy()
+    slopes = [np.cos, lambda a: -np.sin(a), lambda a: -np.cos(a), np.sin]
+    for times, slope in enumerate(slopes):
+        cosine, sine = slope(turned), slope(turned - np.pi / 2)
+        found = jets[orders.place((times, 0))] * orders.factorials[orders.place((times, 0))]
+        np.testing.assert_allclose(found[:, 0], rate**times * cosine, atol=1e-12)
+        np.testing.assert_allclose(found[:, 1], rate**times * sine, atol=1e-12)
+    assert not jets[orders.place((1, 1))].any()
+    np.testing.assert_array_equal(jets[orders.place((0, 1))][:, 2], np.ones(5))
+    assert lift.width(2) == 3 == lift.inputs(x.numpy()).shape[1]
 
 
 def test_the_same_equation_can_be_written_in_four_ways():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import curve_fit
 
 from kansym.bases import BSpline
 from kansym.budget import Budget
@@ -24,12 +25,13 @@ from kansym.physics.solver import (
 )
 from kansym.physics.solver.blocks import Stage, balanced, window_of
 from kansym.physics.solver.calculus import derivative
+from kansym.physics.solver.checking import check
 from kansym.physics.solver.closed_form import _refitted
 from kansym.physics.solver.knots import insert_knots
 from kansym.physics.solver.objective import Block, ResidualObjective
 from kansym.physics.solver.reference import allen_cahn, burgers
 from kansym.physics.solver.sampling import interior
-from kansym.physics.solver.trial import Trial, by_construction
+from kansym.physics.solver.trial import Trial, by_construction, trial_of
 from kansym.symbolic.parser import parse
 from kansym.testing import ProblemContract
 
@@ -53,18 +55,24 @@ def unknown_problem() -> Problem:
                    parameters={"k": 2.0}, observations=(measured,))  # fmt: skip
 
 
+def ring(**changes) -> Problem:
+    given = {"conditions": (("t = 0", "u = -sin(pi*x)"),), "periodic": "x"} | changes
+    return Problem("ring", ("u_t + u*u_x = u_xx/10",), STRIP, **given)
+
+
 def objective(problem: Problem, trial: Trial | None = None, members: int = 1) -> ResidualObjective:
-    stage, trial = Stage(problem), trial or Trial()
+    stage, trial = Stage(problem), trial or trial_of(problem, SMALL)
     points = interior(problem.where, 40, "latin", np.random.default_rng(0))
     unknowns = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
     blocks = [*stage.equations(points), *stage.conditions(trial, 20)]
-    return ResidualObjective(network(members), blocks, trial, unknowns)
+    model = network(members, (trial.lift.width(2), (2, 1), 3, 1))
+    return ResidualObjective(model, blocks, trial, unknowns)
 
 
-@pytest.mark.parametrize("kind", ["soft", "hard", "unknown"])
+@pytest.mark.parametrize("kind", ["soft", "hard", "unknown", "periodic"])
 def test_gradient_and_gauss_newton_matrix_are_those_of_the_loss(kind):
-    problem = unknown_problem() if kind == "unknown" else burgers_problem()
-    loss = objective(problem, by_construction(problem) if kind == "hard" else None, members=2)
+    problem = unknown_problem() if kind == "unknown" else ring() if kind == "periodic" else burgers_problem()
+    loss = objective(problem, trial_of(problem, SolveConfig(hard=True)) if kind == "hard" else None, members=2)
     theta = loss.start
     value, slope = loss.gradient(theta)
     again, same, matrix = loss.normal_equations(theta)
@@ -227,6 +235,81 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
 def test_windows_and_unknown_parameters_are_refused_together():
     with pytest.raises(ConfigError, match="do not go together"):
         solve("inverse-diffusion", windows=2)
+
+
+def test_periodic_time_and_windows_are_refused_together():
+    problem = Problem("p", ("u_t = u_xx",), STRIP, (("boundary", "u = sin(2*pi*t)"),), periodic="t")
+    with pytest.raises(ConfigError, match="it is periodic"):
+        solve(problem, windows=2)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_wave_travels_around_a_ring(hard: bool):
+    solution = solve("advection", SMALL, hard=hard)
+    assert solution.check.errors["max"] < 2e-3
+    assert solution.check.residuals["periodic x"] < 1e-13
+    ends = np.array([[-1.0, 0.3], [1.0, 0.3]])
+    for order in ((0, 0), (1, 0), (2, 1), (4, 0)):
+        assert np.ptp(solution.derivative(ends, order)) < 1e-9
+
+
+def test_values_that_are_not_periodic_cannot_be_built_in():
+    with pytest.raises(ConfigError, match="not periodic x"):
+        solve(ring(conditions=(("t = 0", "u = x"),)), SMALL, hard=True)
+
+
+def test_a_formula_is_held_against_the_ends_that_should_meet():
+    """The equation alone would leave any slope as it is."""
+    problem = Problem("p", ("u_xx = -pi^2*sin(pi*x)",), {"x": (-1, 1)}, periodic="x")
+    tilted = parse("sin(pi*x) + 0.3*x", ("x",))
+    found = check(problem, lambda points, order: derivative(tilted, order).evaluate(points)[:, None], [])
+    assert found.residuals["equation 1"] < 1e-12
+    assert found.residuals["periodic x"] == pytest.approx(0.6 / 2**0.5)  # of the value; the slopes agree
+    form = _refitted(solve(problem, SMALL, rounds=1, steps=1, intervals=(3,), points=50), tilted)
+    assert form is not None and form.exact
+    assert np.ptp(form(np.array([[-1.0], [1.0]]))) < 1e-8
+
+
+def decay(seed: int, weight: float = 1e-4) -> tuple[Problem, np.ndarray, np.ndarray]:
+    """exp(-1.3 t) measured at 25 moments with errors of 0.02."""
+    random = np.random.default_rng(seed)
+    times = np.sort(random.uniform(0, 2, 25))
+    values = np.exp(-1.3 * times) + 0.02 * random.standard_normal(25)
+    problem = Problem(
+        "decay", ("u_t + k*u = 0",), {"t": (0, 2)}, (("t = 0", "u = 1"),), parameters={"k": 1.0},
+        observations=(Observations(times[:, None], values, weight=weight),),
+    )  # fmt: skip
+    return problem, times, values
+
+
+DECAY = {"hidden": (3,), "intervals": (4,), "points": 100}
+
+
+def test_standard_errors_are_those_of_least_squares_with_the_known_solution(tmp_path: Path):
+    problem, times, values = decay(0)
+    solution = solve(problem, SMALL, **DECAY)
+    (best,), ((variance,),) = curve_fit(lambda t, k: np.exp(-k * t), times, values, [1.0])
+    assert solution.unknowns["k"] == pytest.approx(best, abs=0.3 * variance**0.5)
+    assert solution.standard_errors["k"] == pytest.approx(variance**0.5, rel=0.05)
+    assert f"± {solution.standard_errors['k']:.2g}" in str(solution)
+    again = load_solution(save_solution(solution, tmp_path / "run"))
+    assert again.standard_errors == solution.standard_errors
+
+
+def test_standard_errors_cover_the_true_value_as_often_as_they_say():
+    solutions = [solve(decay(seed)[0], SMALL, **DECAY) for seed in range(12)]
+    off = [(each.unknowns["k"] - 1.3) / each.standard_errors["k"] for each in solutions]
+    assert 0.6 < np.sqrt(np.mean(np.square(off))) < 1.5
+    assert sum(abs(each) < 2 for each in off) >= 10
+
+
+def test_no_standard_error_is_told_where_nothing_is_left_of_the_values():
+    problem = decay(0)[0]
+    one = Observations(problem.observations[0].points[:1], problem.observations[0].values[:1], weight=1e-4)
+    solution = solve(Problem("one", problem.equations, problem.domain, problem.conditions, parameters={"k": 1.0},
+                             observations=(one,)), SMALL, **DECAY)  # fmt: skip
+    assert np.isnan(solution.standard_errors["k"])
+    assert "±" not in str(solution)
 
 
 CHOICES = (

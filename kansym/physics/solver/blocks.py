@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kansym.physics.solver.domain import TIME, Box, faces_at
+from kansym.physics.solver.domain import TIME, Box
 from kansym.physics.solver.equation import Derivative, Residual, order_of
 from kansym.physics.solver.jets import Order
 from kansym.physics.solver.objective import Block, ResidualObjective
@@ -53,12 +53,12 @@ class Stage:
         for item in self.problem.observations:
             kept = self.problem.where.contains(item.points)
             residual = Residual.of(Derivative(item.field), self.problem.words)
-            blocks.append(Block("observations", residual, item.points[kept], item.values[kept], item.weight))
+            blocks.append(Block("observations", residual, item.points[kept], item.values[kept], item.weight, True))
         return [block for block in blocks if len(block)]
 
     def _condition(self, place: int, condition: Condition, count: int) -> list[Block]:
         name = f"condition {place + 1}"
-        faces = faces_at(self.problem.where, condition.where)
+        faces = self.problem.faces(condition.where)
         points = edge(self.problem.where, faces, count)
         if self.earlier is None or not at_fixed_time(condition, self.problem):
             residual = Residual.of(condition.equation, self.problem.words)
@@ -88,7 +88,7 @@ def window_of(problem: Problem, low: float, high: float) -> Problem:
 
 
 def _at_start(condition: Condition, problem: Problem, start: float) -> bool:
-    faces = faces_at(problem.where, condition.where)
+    faces = problem.faces(condition.where)
     return at_fixed_time(condition, problem) and all(face.at == start for face in faces)
 
 

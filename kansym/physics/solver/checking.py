@@ -13,6 +13,7 @@ from kansym.physics.solver.calculus import derivatives_of
 from kansym.physics.solver.equation import Residual
 from kansym.physics.solver.jets import Order
 from kansym.physics.solver.objective import Block
+from kansym.physics.solver.periodic import Seam, seams
 from kansym.physics.solver.problem import Problem
 from kansym.physics.solver.sampling import even_grid
 from kansym.physics.solver.solution import Check
@@ -50,7 +51,14 @@ def check(problem: Problem, function: Function, unknowns: Sequence[float]) -> Ch
     points, stage = Grid.of(problem).points, Stage(problem)
     blocks = [*stage.equations(points), *stage.conditions(Trial(), EDGE_TESTED)]
     residuals = {block.name: rms(residual_of(block, function, unknowns)) for block in blocks}
+    residuals |= {seam.name: rms(gaps_at(seam, function)) for seam in seams(problem, EDGE_TESTED)}
     return Check(residuals, errors(problem, function, points))
+
+
+def gaps_at(seam: Seam, function: Function) -> Array:
+    """Return by how much derivatives differ at two ends that should meet, (n * orders * T,)."""
+    gaps = [function(seam.low, order) - function(seam.high, order) for order in seam.orders]
+    return np.concatenate([gap.ravel() for gap in gaps])
 
 
 def residual_of(block: Block, function: Function, unknowns: Sequence[float]) -> Array:

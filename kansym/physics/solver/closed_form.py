@@ -19,9 +19,10 @@ from kansym.errors import FormulaError, KansymError
 from kansym.events import Listener
 from kansym.physics.solver.blocks import Stage
 from kansym.physics.solver.calculus import derivative
-from kansym.physics.solver.checking import check, columns_of, residual_of, rms
+from kansym.physics.solver.checking import check, columns_of, gaps_at, residual_of, rms
 from kansym.physics.solver.jets import Order
 from kansym.physics.solver.objective import Block
+from kansym.physics.solver.periodic import Seam, seams
 from kansym.physics.solver.problem import Problem
 from kansym.physics.solver.sampling import interior
 from kansym.physics.solver.solution import ClosedForm, Solution
@@ -152,7 +153,12 @@ class Refit:
     @property
     def places(self) -> Array:
         """One row per residual; what is in it does not matter."""
-        return np.zeros((sum(map(len, self.blocks)), 1))
+        seams = sum(len(seam.low) * len(seam.orders) for seam in self.seams)
+        return np.zeros((sum(map(len, self.blocks)) + seams, 1))
+
+    @cached_property
+    def seams(self) -> tuple[Seam, ...]:
+        return seams(self.problem, REFITTED_EDGE)
 
     @cached_property
     def open(self) -> Expression:
@@ -169,10 +175,12 @@ class Refit:
         parts = [
             self._scale(block) * residual_of(block, function, theta[self.count :].tolist()) for block in self.blocks
         ]
+        parts += [gaps_at(seam, function) / len(seam.low) ** 0.5 for seam in self.seams]
         return np.concatenate(parts)
 
     def jacobian(self, inputs: Array, theta: Array) -> tuple[Array, Array]:
         parts = [self._block(block, theta[0]) for block in self.blocks]
+        parts += [self._seam(seam, order, theta[0]) for seam in self.seams for order in seam.orders]
         return np.concatenate([part[0] for part in parts])[None], np.concatenate([part[1] for part in parts])[None]
 
     def _scale(self, block: Block) -> float:
@@ -196,6 +204,11 @@ class Refit:
         shift = 0.0 if block.shift is None else block.shift
         scale = self._scale(block)
         return scale * (values - shift), scale * np.concatenate([by_constants, by_unknowns], 1)
+
+    def _seam(self, seam: Seam, order: Order, theta: Array) -> tuple[Array, Array]:
+        low, high = (self._slot(points, order, theta) for points in (seam.low, seam.high))
+        slopes = np.pad(low[1] - high[1], ((0, 0), (0, len(theta) - self.count)))
+        return (low[0] - high[0]) / len(seam.low) ** 0.5, slopes / len(seam.low) ** 0.5
 
 
 def _opened(node: Expression, numbers) -> Expression:

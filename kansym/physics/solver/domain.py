@@ -165,14 +165,22 @@ def on_edge(domain: Domain, points: Array) -> Array:
     return ~inner
 
 
-def faces_at(domain: Domain, where: str) -> tuple[Face, ...]:
+def faces_at(domain: Domain, where: str, periodic: Sequence[str] = ()) -> tuple[Face, ...]:
     """Return the faces that a text names: "x = -1", several joined by commas, or "boundary" (all but those of time).
+
+    Args:
+        domain: whose faces.
+        where: the text.
+        periodic: coordinates without ends: "boundary" leaves them out.
 
     Raises:
         ConfigError: when it names none.
     """
     if where.strip() == "boundary":
-        return tuple(face for face in domain.faces() if domain.names[face.axis] != TIME)
+        faces = tuple(face for face in domain.faces() if domain.names[face.axis] not in (TIME, *periodic))
+        if not faces:
+            raise ConfigError("'boundary' names no side: all coordinates but the time are periodic")
+        return faces
     return tuple(face for part in where.split(",") for face in _named(domain, part))
 
 

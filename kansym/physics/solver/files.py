@@ -15,7 +15,7 @@ from kansym.physics.solver.domain import Box, Union
 from kansym.physics.solver.problem import Condition, Observations, Problem
 
 KEYS = (
-    "name", "coordinates", "domain", "boxes", "fields", "equation", "equations", "conditions", "parameters",
+    "name", "coordinates", "domain", "boxes", "periodic", "fields", "equation", "equations", "conditions", "parameters",
     "observations", "exact", "settings",
 )  # fmt: skip
 LARGEST_FILE = 16 << 20
@@ -59,6 +59,7 @@ def problem_from(values: Mapping[str, Any], name: str = "problem") -> Problem:
         {str(key): _number(f"parameter {key}", value) for key, value in _table(values, "parameters").items()},
         tuple(_observations(item) for item in _tables(values, "observations")),
         tuple(_texts(values, "exact")) or None,
+        periodic=tuple(_texts(values, "periodic")),
     )
 
 

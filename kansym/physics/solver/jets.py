@@ -126,7 +126,7 @@ def features(layer: KANLayer, x: Tensor, most: int) -> tuple[Tensor, ...]:
 
 
 def forward(model: KAN, orders: Orders, x: Tensor, weights: Sequence[Tensor], first: Sequence[Tensor] | None = None,
-            ) -> list[LayerJets]:  # fmt: skip
+            inputs: Tensor | None = None) -> list[LayerJets]:  # fmt: skip
     """Send the jets of the inputs through a network.
 
     Args:
@@ -135,11 +135,12 @@ def forward(model: KAN, orders: Orders, x: Tensor, weights: Sequence[Tensor], fi
         x: (N, D) or (E, N, D).
         weights: one (E, I, O, F) per layer.
         first: the first layer's features, where they are known; see `features`.
+        inputs: the jets (A, E, N, I) of what the network reads, where that is not the coordinates themselves.
 
     Returns:
         One entry per layer; the nodes of the last are the outputs' jets (A, E, N, T).
     """
-    jets, passed = orders.coordinates(model.expand(x)), []
+    jets, passed = orders.coordinates(model.expand(x)) if inputs is None else inputs, []
     for index, layer in enumerate(model.stack):
         values = tuple(first) if first is not None and index == 0 else features(layer, jets[0], orders.most)
         powers = tuple(orders.powers(jets))

@@ -121,6 +121,18 @@ def heat() -> Problem:
     )
 
 
+def advection() -> Problem:
+    """A wave that travels around: x is periodic."""
+    return Problem(
+        "advection",
+        ("u_t + u_x = 0",),
+        STRIP,
+        (("t = 0", "u = sin(pi*x)"),),
+        exact="sin(pi*x - pi*t)",
+        periodic=("x",),
+    )
+
+
 def wave() -> Problem:
     """A string that swings: second order in time, so that displacement and velocity are given at the start."""
     return Problem(
@@ -179,6 +191,7 @@ PROBLEMS.add(
     KnownProblem("The same from 60 values with errors of 0.01", partial(inverse_diffusion, 0.01), _TWO),
 )
 PROBLEMS.add("heat", KnownProblem("Heat in a rod", heat, _TWO))
+PROBLEMS.add("advection", KnownProblem("A wave that travels around, x periodic", advection, _TWO))
 PROBLEMS.add("wave", KnownProblem("A string that swings, second order in time", wave, _TWO))
 PROBLEMS.add("l-shape", KnownProblem("Laplace on an L-shaped domain", l_shape, _TWO))
 PROBLEMS.add(

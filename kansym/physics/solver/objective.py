@@ -41,6 +41,7 @@ class Block:
         points: (n, D).
         shift: what is taken off the residual at every point, (n,): measured values; or None.
         weight: of its mean square in the sum, > 0.
+        measured: whether the shift has errors of its own.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Block:
     points: Array
     shift: Array | None = None
     weight: float = 1.0
+    measured: bool = False
 
     def __len__(self) -> int:
         return len(self.points)
@@ -68,6 +70,7 @@ class _Piece:
     rows: slice
     x: Tensor
     around: Around | None
+    inputs: Tensor
     first: tuple[Tensor, ...]
 
 
@@ -108,8 +111,9 @@ class ResidualObjective(Objective):
             rows = slice(start, start + step)
             points = block.points[rows]
             x = self.model.expand(torch.as_tensor(points))
-            first = features(self.model.stack[0], x, block.orders.most)
-            pieces.append(_Piece(block, rows, x, self.trial.around(block.orders, points), first))
+            inputs = self.trial.inputs(self.model, block.orders, x)
+            first = features(self.model.stack[0], inputs[0], block.orders.most)
+            pieces.append(_Piece(block, rows, x, self.trial.around(block.orders, points), inputs, first))
         return pieces
 
     def model_at(self, theta: Tensor) -> KAN:
@@ -181,7 +185,7 @@ class ResidualObjective(Objective):
         return traces
 
     def _passed(self, piece: _Piece, weights: Sequence[Tensor]) -> list[LayerJets]:
-        return forward(self.model, piece.block.orders, piece.x, weights, piece.first)
+        return forward(self.model, piece.block.orders, piece.x, weights, piece.first, piece.inputs)
 
     def _residuals(
         self, piece: _Piece, passed: Sequence[LayerJets], theta: Tensor, linearised: bool

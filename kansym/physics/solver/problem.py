@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kansym.errors import ConfigError, quote
-from kansym.physics.solver.domain import Box, Domain, Union, faces_at
+from kansym.errors import ConfigError, did_you_mean, quote
+from kansym.physics.solver.domain import Box, Domain, Face, Union, faces_at
 from kansym.physics.solver.equation import Derivative, Residual, Symbol, Words, read, written
 from kansym.symbolic.expression import Expression, Variable
 
@@ -63,6 +63,7 @@ class Problem:
         parameters: unknown numbers in the equations, with starting values: found together with the solution.
         observations: measured values that the solution must meet; an inverse problem needs them.
         exact: the known solution, one formula of the coordinates per function, to report errors against; or none.
+        periodic: coordinates around which the solution repeats: all its derivatives agree at both ends.
         reference: a known solution as a function from points (n, D) to values (n, T), where there is no formula.
 
     Raises:
@@ -78,14 +79,17 @@ class Problem:
     observations: tuple[Observations, ...] = ()
     exact: Any = None
     reference: Reference | None = None
+    periodic: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (frozen)
         if isinstance(self.domain, Mapping):
             set_field("domain", Box(self.domain))
         set_field("fields", tuple(self.fields))
+        set_field("periodic", (self.periodic,) if isinstance(self.periodic, str) else tuple(self.periodic))
         set_field("parameters", {name: float(value) for name, value in dict(self.parameters).items()})
         _check_names(self)
+        _check_periodic(self)
         given = self.equations if isinstance(self.equations, list | tuple) else (self.equations,)
         set_field("equations", tuple(read(equation, self.words) for equation in given))
         set_field("conditions", tuple(_condition(item, self) for item in self.conditions))
@@ -110,6 +114,14 @@ class Problem:
         assert isinstance(self.domain, Box | Union)
         return self.domain
 
+    def faces(self, where: str) -> tuple[Face, ...]:
+        """Return the sides that a text names, see `faces_at`; those of periodic coordinates are no sides."""
+        faces = faces_at(self.where, where, self.periodic)
+        for name in dict.fromkeys(self.coordinates[face.axis] for face in faces):
+            if name in self.periodic:
+                raise ConfigError(f"a condition stands at {quote(where)}, but {name} is periodic and has no ends")
+        return faces
+
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:
         """The equations, ready for numbers."""
@@ -127,6 +139,7 @@ class Problem:
             "name": self.name,
             "coordinates": list(self.coordinates),
             "domain": [{name: [low, high] for name, low, high in box.ranges} for box in self.where.boxes],
+            "periodic": list(self.periodic),
             "fields": list(self.fields),
             "equations": [written(equation) for equation in self.equations],
             "conditions": [
@@ -163,6 +176,17 @@ def _check_names(problem: Problem) -> None:
             )
 
 
+def _check_periodic(problem: Problem) -> None:
+    for name in problem.periodic:
+        if name not in problem.coordinates:
+            raise ConfigError(f"periodic: no coordinate is called {quote(name)}: "
+                              f"{did_you_mean(name, problem.coordinates)}")  # fmt: skip
+    if len(set(problem.periodic)) != len(problem.periodic):
+        raise ConfigError("periodic: name every coordinate once")
+    if problem.periodic and not isinstance(problem.where, Box):
+        raise ConfigError("periodic coordinates need a domain that is one box")
+
+
 def _check_equations(problem: Problem) -> None:
     if not problem.equations:
         raise ConfigError(f"problem {quote(problem.name)} has no equation")
@@ -180,7 +204,7 @@ def _check_equations(problem: Problem) -> None:
 
 def _condition(item: Any, problem: Problem) -> Condition:
     given = item if isinstance(item, Condition) else Condition(*item)
-    faces_at(problem.where, given.where)
+    problem.faces(given.where)
     if not (np.isfinite(given.weight) and given.weight > 0):
         raise ConfigError(f"the condition at {quote(given.where)} has weight {given.weight}: it must be above 0")
     equation = read(given.equation, problem.words)

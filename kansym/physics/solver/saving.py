@@ -16,7 +16,7 @@ from kansym.nn import KAN
 from kansym.physics.solver.config import SolveConfig
 from kansym.physics.solver.files import problem_from
 from kansym.physics.solver.solution import Check, ClosedForm, Piece, Solution
-from kansym.physics.solver.trial import Trial, by_construction
+from kansym.physics.solver.trial import trial_of
 from kansym.storage import plain
 from kansym.storage.arrays import read_weights
 from kansym.storage.plain_json import json_bytes, parse_json
@@ -36,6 +36,7 @@ def summary(solution: Solution) -> dict[str, Any]:
             "problem": solution.problem.document(),
             "config": solution.config.to_dict(),
             "unknowns": solution.unknowns,
+            "standard_errors": solution.standard_errors,
             "networks": _check_to_json(solution.check) | {"parameters": solution.parameters},
             "formula": None if formula is None else _formula_to_json(formula),
             "stop_reason": solution.stop_reason,
@@ -101,7 +102,7 @@ def _loaded(target: Path) -> Solution:
         problem,
         config,
         tuple(_piece(place, item, weights) for place, item in enumerate(document["pieces"])),
-        by_construction(problem, config.windows == 1) if config.hard else Trial(),
+        trial_of(problem, config),
         {str(name): float(value) for name, value in document["unknowns"].items()},
         _check_from_json(networks),
         tuple(dict(row) for row in document["history"]),
@@ -110,6 +111,7 @@ def _loaded(target: Path) -> Solution:
         str(document["stop_reason"]),
         _formula_from_json(document["formula"], problem.coordinates),
         tuple(str(note) for note in document["notes"]),
+        _numbers(document["standard_errors"]),
     )
 
 
@@ -150,8 +152,11 @@ def _check_to_json(check: Check) -> dict[str, Any]:
 
 
 def _check_from_json(value: Mapping[str, Any]) -> Check:
-    number = lambda entry: float("nan") if entry is None else float(entry)  # noqa: E731
-    return Check(*({name: number(entry) for name, entry in value[key].items()} for key in ("residuals", "errors")))
+    return Check(_numbers(value["residuals"]), _numbers(value["errors"]))
+
+
+def _numbers(value: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float("nan") if entry is None else float(entry) for name, entry in value.items()}
 
 
 def _formula_to_json(formula: ClosedForm) -> dict[str, Any]:

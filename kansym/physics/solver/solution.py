@@ -77,7 +77,8 @@ class ClosedForm:
 class Solution:
     """The outcome of `solve`.
 
-    pieces: one network per window of time. unknowns: the problem's unknown parameters as found.
+    pieces: one network per window of time. unknowns: the problem's unknown parameters as found; standard_errors: what
+    errors of the measured values leave open in them, nan where the values do not tell.
     check: of the networks. formulas: one per function, or None where no search was made or could be.
     history: one record per round. seconds: of the clock; cpu_seconds: of the processor; both without the formula.
     stop_reason: "finished", "time limit" or "interrupted".
@@ -95,6 +96,7 @@ class Solution:
     stop_reason: str
     formula: ClosedForm | None = None
     notes: tuple[str, ...] = ()
+    standard_errors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parameters(self) -> int:
@@ -140,7 +142,8 @@ def evaluate(pieces: Sequence[Piece], trial: Trial, problem: Problem, points: Ar
 def _of_piece(model: KAN, trial: Trial, orders: Orders, order: Order, points: Array) -> Array:
     with torch.no_grad():
         weights = [layer.weights() for layer in model.stack]
-        jets = forward(model, orders, torch.as_tensor(points), weights)[-1].nodes
+        x = torch.as_tensor(points)
+        jets = forward(model, orders, x, weights, inputs=trial.inputs(model, orders, x))[-1].nodes
         around = trial.around(orders, points)
         jets = jets if around is None else around.apply(jets)
     place = orders.place(order)
@@ -162,7 +165,7 @@ def _lines(solution: Solution) -> list[str]:
         name = solution.problem.fields[0]
         kind = "" if solution.formula.exact else "   (an approximation: it does not solve the equation to rounding)"
         lines += [f"{name} = {solution.formula}{kind}", ""]
-    lines += [f"{name} = {value:.8g}" for name, value in solution.unknowns.items()]
+    lines += [_unknown(solution, name) for name in solution.unknowns]
     lines += _told("networks", solution.check)
     if solution.formula is not None:
         lines += _told("formula", solution.formula.check)
@@ -171,6 +174,12 @@ def _lines(solution: Solution) -> list[str]:
         f"{solution.seconds:.1f} s ({solution.cpu_seconds:.1f} s of the processor); {solution.stop_reason}"
     )
     return [*lines, *(f"note: {note}" for note in solution.notes)]
+
+
+def _unknown(solution: Solution, name: str) -> str:
+    error = solution.standard_errors.get(name, float("nan"))
+    sure = f" ± {error:.2g}" if np.isfinite(error) else ""
+    return f"{name} = {solution.unknowns[name]:.8g}{sure}"
 
 
 def _told(who: str, check: Check) -> list[str]:

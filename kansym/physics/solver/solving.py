@@ -23,7 +23,7 @@ from kansym.physics.solver.problem import Problem
 from kansym.physics.solver.sampling import windows
 from kansym.physics.solver.solution import Piece, Solution, evaluate
 from kansym.physics.solver.training import Trained, Trainer
-from kansym.physics.solver.trial import Trial, by_construction
+from kansym.physics.solver.trial import Trial, trial_of
 from kansym.threads import one_thread
 
 Array = np.ndarray
@@ -61,15 +61,15 @@ def solve(
 def _solved(problem: Problem, config: SolveConfig, on_event: Listener, budget: Budget) -> Solution:
     started, processor = time.monotonic(), time.process_time()
     on_event(StageStarted("solve", problem.name))
-    trial = by_construction(problem, config.windows == 1) if config.hard else Trial()
-    pieces, history, unknowns = _marched(problem, config, trial, budget, on_event)
+    trial = trial_of(problem, config)
+    pieces, history, unknowns, errors = _marched(problem, config, trial, budget, on_event)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - processor
     found = dict(zip(problem.parameters, unknowns, strict=True))
     verdict = check(problem, partial(evaluate, pieces, trial, problem), unknowns)
     on_event(StageFinished("solve", seconds, _summary(verdict.residuals)))
     solution = Solution(
         problem, config, pieces, trial, found, verdict, history, seconds, cpu_seconds, "finished",
-        notes=_notes(pieces, config, on_event),
+        notes=_notes(pieces, config, on_event), standard_errors=dict(zip(problem.parameters, errors, strict=True)),
     )  # fmt: skip
     if config.formula and not budget.expired:
         solution = _with_formula(solution, budget, on_event)
@@ -98,25 +98,28 @@ def _check(problem: Problem, config: SolveConfig) -> None:
         return
     if TIME not in problem.coordinates or not isinstance(problem.where, Box):
         raise ConfigError(f"windows cut the range of {TIME}: the domain must be a box with a coordinate {TIME}")
+    if TIME in problem.periodic:
+        raise ConfigError(f"windows cut the range of {TIME}, but it is periodic: choose one of the two")
     if problem.parameters:
         raise ConfigError("windows and unknown parameters do not go together: choose one of the two")
 
 
 def _marched(
     problem: Problem, config: SolveConfig, trial: Trial, budget: Budget, listen: Listener
-) -> tuple[tuple[Piece, ...], tuple[dict[str, Any], ...], list[float]]:
+) -> tuple[tuple[Piece, ...], tuple[dict[str, Any], ...], list[float], list[float]]:
     """Train one network per window of time, each going on where the one before ended."""
     pieces: list[Piece] = []
     history: list[dict[str, Any]] = []
     unknowns = torch.tensor(list(problem.parameters.values()), dtype=torch.float64)
+    errors: list[float] = []
     cuts = _cuts(problem, config.windows)
     for number, (low, high) in enumerate(cuts):
         share = number / len(cuts), (number + 1) / len(cuts)
         trained = _window(problem, config, trial, budget, listen, (low, high), pieces, share, unknowns)
         pieces.append(Piece(low, high, trained.model))
-        unknowns = trained.unknowns
+        unknowns, errors = trained.unknowns, trained.errors.tolist()
         history += [{"window": number + 1, **record} for record in trained.history]
-    return tuple(pieces), tuple(history), unknowns.tolist()
+    return tuple(pieces), tuple(history), unknowns.tolist(), errors
 
 
 def _window(problem: Problem, config: SolveConfig, trial: Trial, budget: Budget, listen: Listener,

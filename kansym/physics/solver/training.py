@@ -18,6 +18,7 @@ from kansym.physics.solver.knots import insert_knots, leaves_grids, spread_grids
 from kansym.physics.solver.objective import Block, ResidualObjective
 from kansym.physics.solver.sampling import interior, where_large
 from kansym.physics.solver.trial import Trial
+from kansym.physics.solver.uncertainty import standard_errors
 from kansym.training.optimizers.base import State
 
 Array = np.ndarray
@@ -31,10 +32,12 @@ WORSE = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network of one member, the unknown parameters (Q,), the loss reached and one record per round."""
+    """A network of one member, the unknown parameters (Q,) and their standard errors, the loss reached and one record
+    per round."""
 
     model: KAN
     unknowns: Tensor
+    errors: Array
     loss: float
     history: tuple[dict[str, float], ...]
 
@@ -82,8 +85,9 @@ class Trainer:
     def _fresh(self, points: Array) -> KAN:
         config, problem = self.config, self.stage.problem
         layer = LayerOptions(intervals=config.intervals[0], degree=config.degree, base="none")
-        widths = [len(problem.coordinates), *config.hidden, len(problem.fields)]
-        return spread_grids(KAN(widths, config.starts, config.seed, KANOptions(layer)), points)
+        lift = self.trial.lift
+        widths = [lift.width(len(problem.coordinates)), *config.hidden, len(problem.fields)]
+        return spread_grids(KAN(widths, config.starts, config.seed, KANOptions(layer)), lift.inputs(points))
 
     def _points(self, random: np.random.Generator) -> Array:
         return interior(self.stage.problem.where, self.config.points, self.config.sampling, random)
@@ -108,7 +112,10 @@ class _Run:
         return self.trainer.config
 
     def result(self) -> Trained:
-        return Trained(self.model, self.unknowns[0], self.loss, tuple(self.history))
+        unknowns = self.unknowns[0]
+        many = self.points if self.even is None else self.even  # between few points the network would be free
+        errors = standard_errors(self.objective(many)) if len(unknowns) else np.zeros(0)
+        return Trained(self.model, unknowns, errors, self.loss, tuple(self.history))
 
     def objective(self, points: Array, model: KAN | None = None) -> ResidualObjective:
         """Return the loss on points, its conditions weighed anew."""
@@ -136,7 +143,7 @@ class _Run:
         self.state = state.select(torch.tensor([best]))
         self._record(objective, state.theta, best)
         self._follow()
-        if (place == 0 and number < self.config.rounds - 1) or leaves_grids(self.model, self.points):
+        if (place == 0 and number < self.config.rounds - 1) or leaves_grids(self.model, self._read(self.points)):
             self._respread(careful=place > 0)
 
     def _steps(self, objective: ResidualObjective, place: int, number: int) -> State:
@@ -190,8 +197,12 @@ class _Run:
         )
         return torch.stack(objective.sizes(objective.start)).square().sum(0).sqrt().numpy()
 
+    def _read(self, points: Array) -> Array:
+        """Return what the network reads at points."""
+        return self.trainer.trial.lift.inputs(points)
+
     def _respread(self, careful: bool) -> None:
-        moved = spread_grids(self.model, self.points)
+        moved = spread_grids(self.model, self._read(self.points))
         if careful:
             before, after = self.objective(self.points), self.objective(self.points, moved)
             if not float(after.value(after.start)[0]) <= WORSE * float(before.value(before.start)[0]):
@@ -201,4 +212,4 @@ class _Run:
     def refine(self, intervals: int) -> None:
         """Go to a finer grid; the function stays."""
         even = self.points if self.even is None else self.even
-        self.model = insert_knots(self.model, even, self.size(even), intervals)
+        self.model = insert_knots(self.model, self._read(even), self.size(even), intervals)

@@ -1,6 +1,7 @@
 """How a network's output becomes the solution: as it is, or built so that conditions hold whatever the network says.
 
-By construction, u = g + m N: g meets the conditions, m is zero where they stand and N is the network.
+By construction, u = g + m N: g meets the conditions, m is zero where they stand and N is the network. Periodic
+coordinates are always built in, see `kansym.physics.solver.periodic`.
 
 Source: Lagaris, Likas and Fotiadis 1998; g by Boolean sums of linear interpolation, Gordon and Hall 1973.
 """
@@ -8,22 +9,26 @@ Source: Lagaris, Likas and Fotiadis 1998; g by Boolean sums of linear interpolat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kansym.errors import ConfigError, quote
+from kansym.nn import KAN
 from kansym.physics.solver.calculus import jets_of
-from kansym.physics.solver.domain import TIME, Box, Face, faces_at
+from kansym.physics.solver.config import SolveConfig
+from kansym.physics.solver.domain import TIME, Box, Face
 from kansym.physics.solver.equation import Derivative, Residual
 from kansym.physics.solver.jets import Orders
+from kansym.physics.solver.periodic import Lift, seams
 from kansym.physics.solver.problem import Condition, Problem
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply, whole
 
 Array = np.ndarray
 CORNER = 1e-9
+SEAM_POINTS = 100
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,17 @@ class Trial:
     """u = offset + factor * network, one formula of each kind per function; empty where the network is the solution.
 
     built: the numbers of the problem's conditions that hold by construction.
+    lift: what the network reads at a point.
     """
 
     offsets: tuple[Expression, ...] = ()
     factors: tuple[Expression, ...] = ()
     built: tuple[int, ...] = ()
+    lift: Lift = Lift()
+
+    def inputs(self, model: KAN, orders: Orders, x: Tensor) -> Tensor:
+        """Return the jets of what a network reads at points (E, N, D): (A, E, N, I)."""
+        return self.lift.jets(orders, model.expand(x))
 
     def around(self, orders: Orders, points: Array) -> Around | None:
         """Return the jets of offset and factor at points (n, D)."""
@@ -65,6 +76,16 @@ class Around:
         return self.orders.pull(self.factor.expand_as(delta), delta)
 
 
+def trial_of(problem: Problem, config: SolveConfig) -> Trial:
+    """Return how a network becomes the solution of a problem with these choices.
+
+    Raises:
+        ConfigError: see `by_construction`.
+    """
+    trial = by_construction(problem, config.windows == 1) if config.hard else Trial()
+    return replace(trial, lift=Lift.of(problem))
+
+
 def by_construction(problem: Problem, start: bool = True) -> Trial:
     """Return the trial solution that meets every condition "u = g" on whole sides of a box.
 
@@ -82,7 +103,7 @@ def by_construction(problem: Problem, start: bool = True) -> Trial:
     values: list[dict[tuple[int, float], Expression]] = [{} for _ in problem.fields]
     for condition in (problem.conditions[number] for number in built):
         place, value = _prescribed(condition, problem)
-        for face in faces_at(domain, condition.where):
+        for face in problem.faces(condition.where):
             values[place].setdefault((face.axis, face.at), value)
     trial = Trial(
         tuple(_offset(faces, domain) for faces in values),
@@ -95,7 +116,7 @@ def by_construction(problem: Problem, start: bool = True) -> Trial:
 
 def at_fixed_time(condition: Condition, problem: Problem) -> bool:
     """Return whether a condition stands on sides of time alone."""
-    return all(problem.coordinates[face.axis] == TIME for face in faces_at(problem.where, condition.where))
+    return all(problem.coordinates[face.axis] == TIME for face in problem.faces(condition.where))
 
 
 def _prescribed(condition: Condition, problem: Problem) -> tuple[int, Expression]:
@@ -153,11 +174,16 @@ def _check(trial: Trial, problem: Problem) -> None:
     random = np.random.default_rng(1)
     for condition in (problem.conditions[number] for number in trial.built):
         place, value = _prescribed(condition, problem)
-        for face in faces_at(problem.where, condition.where):
+        for face in problem.faces(condition.where):
             points = _spots(face, random)
             gap = np.abs(trial.offsets[place].evaluate(points) - value.evaluate(points))
             if not np.max(gap) <= CORNER * (1 + np.max(np.abs(value.evaluate(points)))):
                 raise ConfigError(f"the condition at {quote(condition.where)} contradicts another one in a corner")
+    for seam in seams(problem, SEAM_POINTS):
+        for offset in trial.offsets:
+            ends = offset.evaluate(seam.low), offset.evaluate(seam.high)
+            if not np.max(np.abs(ends[0] - ends[1])) <= CORNER * (1 + np.max(np.abs(ends[0]))):
+                raise ConfigError(f"the conditions prescribe values that are not {seam.name}")
 
 
 def _spots(face: Face, random: np.random.Generator) -> Array:
