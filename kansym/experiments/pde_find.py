@@ -14,8 +14,8 @@ from kansym.physics.discovery.field_equations import find_field_equations
 from kansym.physics.discovery.fields import Field
 from kansym.physics.discovery.found import Equation
 from kansym.physics.discovery.settings import Settings
-from kansym.symbolic.canonical import split
 from kansym.symbolic.expression import Sum
+from kansym.symbolic.terms import split
 from kansym.symbolic.text import to_text
 
 CASES = (

@@ -170,7 +170,9 @@ class _Printer:
     def _quotient(self, node: Expression) -> Piece:
         parts = as_fraction(node)
         exact_above, exact_below = self._exact(parts.exact)
-        above = [self._number(value) for value in parts.scale] + exact_above + [self.piece(f) for f in parts.above]
+        numbers = [self._number(value) for value in parts.scale]
+        numbers += [] if parts.decimal is None else [self._decimal(parts.decimal)]
+        above = numbers + exact_above + [self.piece(f) for f in parts.above]
         below = exact_below + [self.piece(factor) for factor in parts.below]
         negative = parts.negative ^ (sum(piece.negative for piece in above + below) % 2 == 1)
         if below:
@@ -194,11 +196,17 @@ class _Printer:
         return Piece(self.dialect.row(joined), PRODUCT, numeric=pieces[0].numeric)
 
     def _number(self, value: float) -> Piece:
-        mantissa, letter, exponent = f"{abs(value):.{self.digits}g}".partition("e")
+        return self._written(f"{abs(value):.{self.digits}g}", value < 0)
+
+    def _decimal(self, value: float) -> Piece:
+        return self._written(repr(value), False)
+
+    def _written(self, text: str, negative: bool) -> Piece:
+        mantissa, letter, exponent = text.partition("e")
         power = str(int(exponent)).replace("-", "−") if letter else ""
         if not letter and "." not in mantissa:
             mantissa += ".0"  # a fitted number that happens to round to a whole one is not an exact one
-        return Piece(self.dialect.number(mantissa, power), PRODUCT if power else ATOM, value < 0, numeric=True)
+        return Piece(self.dialect.number(mantissa, power), PRODUCT if power else ATOM, negative, numeric=True)
 
     def _exact(self, number: Exact) -> tuple[list[Piece], list[Piece]]:
         """What of an exact number stands above the line and what below."""

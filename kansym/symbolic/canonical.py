@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from kansym.symbolic.arithmetic import (
     LARGEST_EXPONENT,
     MINUS,
@@ -28,10 +30,10 @@ from kansym.symbolic.arithmetic import (
     times,
 )
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Sum, Variable
-from kansym.symbolic.labels import Exact
+from kansym.symbolic.function_values import known_value
 from kansym.symbolic.notation import exact_value, height
 from kansym.symbolic.ordering import factor_key, term_key
-from kansym.symbolic.primitives import CALLS
+from kansym.symbolic.terms import factors_of, leading_is_negative, product_of, scaled, split, sum_of, terms_of
 
 MOST_NODES = 1000
 MOST_LEVELS = 100
@@ -58,60 +60,6 @@ def canonical(expression: Expression, positive: frozenset[int] = frozenset()) ->
             break
         expression = changed
     return expression
-
-
-# --- products and sums taken apart ---------------------------------------------------------------------------------
-
-
-def factors_of(node: Expression) -> tuple[Expression, ...]:
-    """The factors of a product; any other node is its own only factor."""
-    return node.factors if isinstance(node, Product) else (node,)
-
-
-def terms_of(node: Expression) -> tuple[Expression, ...]:
-    """The terms of a sum; any other node is its own only term."""
-    return node.terms if isinstance(node, Sum) else (node,)
-
-
-def split(node: Expression) -> tuple[Constant, Expression]:
-    """(coefficient, rest) of a term; a constant has the rest 1."""
-    if isinstance(node, Constant):
-        return node, ONE
-    factors = factors_of(node)
-    head = factors[0]
-    if not isinstance(head, Constant):
-        return ONE, node
-    rest = factors[1:]
-    return head, rest[0] if len(rest) == 1 else Product(rest)
-
-
-def product_of(factors: Sequence[Expression]) -> Expression:
-    """A product node as it is: no rule applied."""
-    return ONE if not factors else factors[0] if len(factors) == 1 else Product(tuple(factors))
-
-
-def sum_of(terms: Sequence[Expression]) -> Expression:
-    """A sum node as it is: no rule applied."""
-    return ZERO if not terms else terms[0] if len(terms) == 1 else Sum(tuple(terms))
-
-
-def scaled(coefficient: Constant, rest: Expression) -> Expression:
-    """coefficient * rest with the coefficient 1 left out."""
-    if rest == ONE:
-        return coefficient
-    return rest if coefficient == ONE else Product((coefficient, *factors_of(rest)))
-
-
-def leading_is_negative(node: Expression) -> bool:
-    """Whether the first term in the fixed order has a negative coefficient."""
-    return split(terms_of(node)[0])[0].value < 0
-
-
-def _all_free(node: Expression) -> bool:
-    return isinstance(node, Sum) and all(is_free(split(term)[0]) for term in node.terms)
-
-
-# --- the rules -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -266,9 +214,20 @@ class _Rules:
 
     def _assembled(self, numbers: list[Constant], rest: list[Expression]) -> Expression:
         numbers = sorted((number for number in numbers if number != ONE), key=factor_key)
+        fixed = [factor for factor in rest if _is_fixed(factor)] if len(rest) > 1 else []
+        others = [factor for factor in rest if factor not in fixed] if fixed else []
+        if len(others) == 1 and isinstance(others[0], Sum) and any(map(_is_free_number, others[0].terms)):
+            return self.sum([self._times_fixed(term, numbers, fixed) for term in others[0].terms])
         if len(rest) == 1 and isinstance(rest[0], Sum) and len(numbers) == 1 and _absorbs(numbers[0], rest[0]):
             return _in_order(self.distributed(numbers[0], rest[0]))
         return product_of([*numbers, *rest])
+
+    def _times_fixed(self, term: Expression, numbers: Sequence[Constant], fixed: Sequence[Expression]) -> Expression:
+        """A term of a sum times numbers and functions of numbers; a free number takes them into its value."""
+        if not _is_free_number(term):
+            return self.product([*numbers, *fixed, term])
+        value = float(product_of([*numbers, *fixed, term]).evaluate(np.zeros((1, 0)))[0])
+        return folded(value) or self.product([*numbers, *fixed, term])
 
     # powers
 
@@ -365,7 +324,7 @@ class _Rules:
     def call(self, name: str, argument: Expression) -> Expression:
         """A function of a canonical argument."""
         if isinstance(argument, Constant):
-            known = _known_value(name, argument)
+            known = known_value(name, argument)
             if known is not None:
                 return known
         if name in EVEN and leading_is_negative(argument):
@@ -384,7 +343,7 @@ class _Rules:
         for term in terms_of(argument):
             coefficient, rest = split(term)
             power = small_ratio(coefficient)
-            value = _known_value("exp", term) if isinstance(term, Constant) and is_free(term) else None
+            value = known_value("exp", term) if isinstance(term, Constant) and is_free(term) else None
             if isinstance(rest, Call) and rest.name == "log" and power is not None:
                 outside.append(self.power(rest.argument, power))
             elif value is not None:
@@ -447,6 +406,16 @@ class _Rules:
         if isinstance(node, Power):
             return _is_even(node.exponent) or node.exponent.denominator % 2 == 0 or self.is_positive(node.base)
         return isinstance(node, Call) and (node.name in POSITIVE or node.name == "abs")
+
+
+def _is_free_number(node: Expression) -> bool:
+    return isinstance(node, Constant) and is_free(node)
+
+
+def _is_fixed(factor: Expression) -> bool:
+    """Whether a factor is a function of a number, such as 1/log(10)."""
+    base = factor.base if isinstance(factor, Power) else factor
+    return isinstance(base, Call) and isinstance(base.argument, Constant)
 
 
 def _is_exp(node: Expression) -> bool:
@@ -521,31 +490,5 @@ def _flipped(rules: _Rules, factor: Expression) -> Expression:
     return _negated(rules, factor)
 
 
-_KNOWN: dict[tuple[str, str], Constant] = {
-    ("exp", "0"): ONE, ("exp", "1"): Exact(Fraction(1), e=1).constant(), ("log", "1"): ZERO,
-    ("log", "E"): ONE, ("sin", "0"): ZERO, ("cos", "0"): ONE, ("tan", "0"): ZERO, ("sinh", "0"): ZERO,
-    ("cosh", "0"): ONE, ("tanh", "0"): ZERO, ("asin", "0"): ZERO, ("atan", "0"): ZERO, ("asinh", "0"): ZERO,
-    ("atanh", "0"): ZERO, ("erf", "0"): ZERO, ("sign", "0"): ZERO, ("abs", "0"): ZERO, ("log1p", "0"): ZERO,
-    ("sin", "pi"): ZERO, ("cos", "pi"): MINUS, ("sin", "pi/2"): ONE, ("cos", "pi/2"): ZERO,
-    ("gaussian", "0"): ONE, ("lorentzian", "0"): ONE, ("sinc", "0"): ONE, ("besselj0", "0"): ONE,
-    ("sigmoid", "0"): Exact(Fraction(1, 2)).constant(),
-}  # fmt: skip
-
-
-def _known_value(name: str, argument: Constant) -> Constant | None:
-    """A function of a constant as a constant: free of free; exact only where the exact value is known."""
-    if argument.label is not None:
-        return _KNOWN.get((name, argument.label))
-    primitive = CALLS[name]
-    low, high = primitive.domain
-    if not low < argument.value < high:
-        return None
-    value = _value(name, argument.value)
-    return Constant(value) if math.isfinite(value) and (value != 0 or name != "exp") else None
-
-
-def _value(name: str, number: float) -> float:
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        return float(CALLS[name].value(np.array(number)))
+def _all_free(node: Expression) -> bool:
+    return isinstance(node, Sum) and all(is_free(split(term)[0]) for term in node.terms)

@@ -9,17 +9,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from itertools import combinations, product
 
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.symbolic.canonical import canonical, factors_of
+from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, call, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact, is_name
+from kansym.symbolic.likely import irrational, likely_form, ratio_bits
 from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain
+from kansym.symbolic.terms import factors_of
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
@@ -39,17 +40,6 @@ NAMED_POWERS = tuple(Fraction(p) for p in ("1", "-1", "2", "-2", "1/2", "-1/2", 
 class _Form:
     exact: Exact
     bits: float
-
-
-@cache
-def _irrational() -> tuple[tuple[Exact, float], ...]:
-    """1, powers of pi, e and small roots, with the bits that naming them costs."""
-    forms = [(Exact(Fraction(1)), 0.0)]
-    forms += [(Exact(Fraction(1), pi=p), 3.0 + abs(p)) for p in (1, -1, 2, -2, 3, -3)]
-    forms += [(Exact(Fraction(1), root=r), 5.0) for r in (2, 3, 5)]
-    forms += [(Exact(Fraction(1), e=p), 6.0) for p in (1, -1)]
-    forms += [(Exact(Fraction(1), pi=p, root=2), 9.0) for p in (1, -1)]
-    return tuple(forms)
 
 
 @dataclass(frozen=True)
@@ -117,26 +107,25 @@ def exact_form(value: float, error: float, extra: float = 0.0) -> Exact | None:
     """The exact number that a fitted value with its standard error stands for, or None.
 
     The bits of the form (numerator, denominator, the irrational factor, and the extra ones) must stay below the bits
-    that the data give.
+    that the data give; without extra ones, `likely_form` may still know it.
     """
     tolerance = max(SURE * error, NUMERICAL * abs(value), 1e-300)
     if not np.isfinite(value) or not np.isfinite(tolerance) or value == 0:
         return None
     known = np.log2(abs(value) / tolerance) if tolerance < abs(value) else 0.0
     best: _Form | None = None
-    for factor, cost in _irrational():
+    for factor, cost in irrational():
         ratio = Fraction(value / factor.value).limit_denominator(LARGEST_DENOMINATOR)
         if ratio == 0 or abs(float(ratio) * factor.value - value) > tolerance:
             continue
-        bits = cost + math.log2(abs(ratio.numerator)) + 2.0 * math.log2(ratio.denominator)
-        form = factor.times(Exact(ratio))
+        bits, form = cost + ratio_bits(ratio), factor.times(Exact(ratio))
         if (
             form is not None
             and bits + extra + MARGIN_BITS < known + _bonus(ratio)
             and (best is None or bits < best.bits)
         ):
             best = _Form(form, bits)
-    return best.exact if best else None
+    return best.exact if best else likely_form(value, error) if extra == 0 else None
 
 
 def _bonus(ratio: Fraction) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from kansym.symbolic.arithmetic import MINUS, ONE
-from kansym.symbolic.canonical import factors_of
 from kansym.symbolic.expression import (
     Call,
     Constant,
@@ -18,6 +17,7 @@ from kansym.symbolic.expression import (
     raise_to,
 )
 from kansym.symbolic.notation import exact_value
+from kansym.symbolic.terms import factors_of
 
 HALF = Fraction(1, 2)
 

@@ -150,7 +150,8 @@ class _Writer(Writer):
         return text if bare else rf"\left({text}\right)"
 
     def _quotient(self, parts: Quotient) -> tuple[str, int]:
-        scale = [latex_number(value, self.digits) for value in parts.scale]
+        scale = [text for value in parts.scale if (text := latex_number(value, self.digits)) != "1"]
+        scale += [] if parts.decimal is None else [latex_number(parts.decimal, None)]
         top, bottom = self._exact(parts)
         if not parts.below and len(bottom) == 1 and parts.above and not scale:
             top, bottom = [rf"\frac{{{_beside(top) or '1'}}}{{{bottom[0]}}}"], []

@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import combinations
 
 from kansym.symbolic.arithmetic import MINUS, ONE, multiplied, plus, raised, times
-from kansym.symbolic.canonical import factors_of, product_of
 from kansym.symbolic.expression import (
     Call,
     Constant,
@@ -24,6 +23,7 @@ from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.notation import exact_value
 from kansym.symbolic.ordering import skeleton, values
 from kansym.symbolic.reading import base_and_exponent, best_of, factor_order, is_column, is_negative, term_order
+from kansym.symbolic.terms import factors_of, product_of
 
 Powers = dict[Expression, Fraction]
 HALF = Fraction(1, 2)
@@ -250,7 +250,7 @@ def _flipped(parts: Factored, bases: Sequence[Expression]) -> Factored:
 def squared(terms: Sequence[Factored]) -> Iterator[Expression]:
     """The sum with a**2 + 2*a*b + b**2 in it as (a + b)**2."""
     for first, second in combinations(range(len(terms)), 2):
-        a, b = (_plain_root(terms[place]) for place in (first, second))
+        a, b = (plain_root(terms[place]) for place in (first, second))
         if a is None or b is None:
             continue
         cross = Factored((whole(2),)).times(a).times(b)
@@ -263,7 +263,7 @@ def squared(terms: Sequence[Factored]) -> Iterator[Expression]:
                     yield add(*rest, Power(Sum(tuple(sorted(inner, key=term_order))), Fraction(2)))
 
 
-def _plain_root(parts: Factored) -> Factored | None:
+def plain_root(parts: Factored) -> Factored | None:
     """The root of a monomial whose exponents are even."""
     even = all(e.denominator == 1 and e.numerator % 2 == 0 for e in parts.powers.values())
     return parts.raised(HALF) if even and _value(parts) > 0 else None

@@ -22,6 +22,7 @@ from kansym.symbolic.expression import (
 from kansym.symbolic.labels import Exact, is_name, read_label
 
 Rule = Callable[[Expression], Expression]
+LARGEST_ABOVE, LARGEST_BELOW = 32, 8  # of a fraction that reads better than a decimal
 
 
 def _minus(argument: Expression) -> Expression:
@@ -57,15 +58,33 @@ def exact_value(constant: Constant) -> Exact | None:
         return None
 
 
+def as_decimal(number: Exact) -> float | None:
+    """The decimal that a positive exact number's fraction is written as, None where it stays a fraction.
+
+    Fractions of small numbers stay, such as 3/8 and 32/5, and so does what no decimal says as shortly, such as 1/16 and
+    1000/3. Others are decimals: 9.81, 0.04, 11604.5. Beside pi or a root only long fractions become decimals.
+    """
+    above, below = number.ratio.numerator, number.ratio.denominator
+    few = LARGEST_BELOW if number.irrational == (0, 0, 1) else LARGEST_ABOVE
+    if below == 1 or (above <= LARGEST_ABOVE and below <= few):
+        return None
+    decimal = float(number.ratio)
+    text = repr(decimal)
+    short = Fraction(text) == number.ratio and len(text) <= len(str(number.ratio))
+    return decimal if short else None
+
+
 @dataclass(frozen=True)
 class Quotient:
     """A product as it is written: sign, number in front, what stands above and below the fraction line.
 
-    scale: the free constants with their signs taken off; exact: all exact ones multiplied, positive.
+    scale: the free constants with their signs taken off; decimal: the exact numbers as a decimal, None where they are a
+    fraction; exact: all of them that the decimal leaves, multiplied, positive.
     """
 
     negative: bool
     scale: tuple[float, ...]
+    decimal: float | None
     exact: Exact
     above: tuple[Expression, ...]
     below: tuple[Expression, ...]
@@ -92,7 +111,10 @@ def as_fraction(node: Expression) -> Quotient:
             above.append(factor)
     if number.ratio < 0:
         negative, number = not negative, Exact(-number.ratio, number.pi, number.e, number.root)
-    return Quotient(negative, tuple(scale), number, tuple(above), tuple(below))
+    decimal = as_decimal(number)
+    if decimal is not None:
+        number = Exact(Fraction(1), number.pi, number.e, number.root)
+    return Quotient(negative, tuple(scale), decimal, number, tuple(above), tuple(below))
 
 
 def ordered_terms(terms: Sequence[Expression]) -> tuple[Expression, ...]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations
 
-from kansym.symbolic.canonical import factors_of, product_of
 from kansym.symbolic.expression import (
     Call,
     Constant,
@@ -21,11 +20,13 @@ from kansym.symbolic.expression import (
     Variable,
 )
 from kansym.symbolic.labels import Exact, is_name
-from kansym.symbolic.notation import exact_value
+from kansym.symbolic.notation import as_decimal, exact_value
 from kansym.symbolic.ordering import factor_key, skeleton, term_key, values
+from kansym.symbolic.terms import factors_of, product_of
 
 HALF = Fraction(1, 2)
-LARGEST_PLAIN = 1000
+LARGEST_PLAIN, MOST_DIGITS = 1000, 5  # of fractions and their like, and of decimals, that are short
+ROUNDING = 1e-10  # relative accuracy that a fit to clean data reaches
 DIFFERENCE = 3.0  # nodes that a root of a difference without a plain number is worth avoiding
 STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
@@ -129,9 +130,10 @@ def _number_length(constant: Constant) -> int:
 
 def _exact_lengths(number: Exact, above: list[int], below: list[int]) -> None:
     """The lengths of the parts of an exact number above and below the fraction line."""
-    if abs(number.ratio.numerator) != 1:
+    decimal = as_decimal(Exact(abs(number.ratio), number.pi, number.e, number.root)) is not None
+    if decimal or abs(number.ratio.numerator) != 1:
         above.append(1)
-    if number.ratio.denominator != 1:
+    if number.ratio.denominator != 1 and not decimal:
         below.append(1)
     for exponent in (number.pi, number.e):
         if exponent:
@@ -157,9 +159,19 @@ def _is_difference(node: Sum, root: bool) -> bool:
 
 
 def is_plain(number: Constant) -> bool:
-    """Whether a number is exact and short: the speed of light in m/s is a whole number too."""
+    """Whether a number is short: a small fraction, or a decimal of few digits, be it exact or what a fit came to.
+
+    The speed of light in m/s is a whole number too.
+    """
     known = exact_value(number)
-    return known is not None and max(abs(known.ratio.numerator), known.ratio.denominator) <= LARGEST_PLAIN
+    if known is not None and max(abs(known.ratio.numerator), known.ratio.denominator) <= LARGEST_PLAIN:
+        return True
+    rational = known is None or known.irrational == (0, 0, 1)
+    return rational and not is_name(number.label) and _is_short(number.value)
+
+
+def _is_short(value: float) -> bool:
+    return abs(float(f"{value:.{MOST_DIGITS}g}") - value) <= ROUNDING * abs(value)
 
 
 def is_loose_before_root(node: Expression) -> bool:

@@ -78,7 +78,10 @@ class _Writer(Writer):
 
     def _numbers(self, parts: Quotient) -> tuple[list[str], list[str]]:
         top = [number_text(value, self.digits) for value in parts.scale]
+        top = [text for text in top if text != "1"]
         number, bottom = parts.exact, []
+        if parts.decimal is not None:
+            top.append(repr(parts.decimal))
         if number.ratio.numerator != 1:
             top.append(str(number.ratio.numerator))
         if number.ratio.denominator != 1:
@@ -100,4 +103,4 @@ class _Writer(Writer):
 def constant_text(constant: Constant, digits: int | None = None) -> str:
     """One constant alone: its exact form, or its number."""
     known: Exact | None = exact_value(constant)
-    return known.label if known else number_text(constant.value, digits)
+    return _Writer((), digits).write(constant) if known else number_text(constant.value, digits)

@@ -13,7 +13,8 @@ from itertools import combinations, product
 import numpy as np
 
 from kansym.symbolic.arithmetic import MINUS, ONE
-from kansym.symbolic.canonical import canonical, factors_of, product_of
+from kansym.symbolic.canonical import canonical
+from kansym.symbolic.expansion import expanded, grouped, in_one_exponential, in_order, squares_apart, without_letter
 from kansym.symbolic.expression import (
     Call,
     Constant,
@@ -21,6 +22,7 @@ from kansym.symbolic.expression import (
     Power,
     Product,
     Sum,
+    Variable,
     add,
     call,
     multiply,
@@ -45,6 +47,7 @@ from kansym.symbolic.monomials import (
 from kansym.symbolic.notation import plain
 from kansym.symbolic.reading import base_and_exponent, best_of, is_column, key, term_order, written_length
 from kansym.symbolic.simplify import same_values
+from kansym.symbolic.terms import factors_of, product_of, terms_of
 
 Array = np.ndarray
 MOST_NODES = 120
@@ -52,6 +55,7 @@ MOST_PASSES = 4
 MOST_COMBINATIONS = 64
 MOST_DIVISIONS = 10
 MOST_TERMS = 6
+MOST_GROUPED = 60
 KEPT = 3
 TRIED = 12
 ROWS = 2000
@@ -98,7 +102,8 @@ def _once(expression: Expression, rules: _Rules) -> Expression | None:
     rows = rules.rows
     own, most = key(expression), len(expression.free_constants)
     positive = frozenset(int(i) for i in np.flatnonzero(np.all(rows > 0, axis=0)))
-    starts = dict.fromkeys([expression, canonical(expression, positive), canonical(plain(expression), positive)])
+    own_forms = [expression, canonical(expression, positive), canonical(plain(expression), positive)]
+    starts = dict.fromkeys([*own_forms, *rules.with_one_exponential(expression)])
     found = dict.fromkeys(form for start in starts for form in (start, *rules.forms(start)))
     ranked = sorted((pair for pair in ((key(form), form) for form in found) if pair[0] < own), key=lambda pair: pair[0])
     for _, form in ranked[:TRIED]:
@@ -114,6 +119,7 @@ class _Rules:
         self.rows, self.spare = rows, spare
         self._signs: dict[Expression, int] = {}
         self._forms: dict[Expression, list[Expression]] = {}
+        self._groups: set[Expression] = set()
         self._divisions: dict[tuple[Expression, Fraction], list[Factored]] = {}
 
     def sign(self, node: Expression) -> int:
@@ -148,6 +154,17 @@ class _Rules:
             found = dict.fromkeys(form for form in self._ways(node) if len(form.free_constants) <= most)
             self._forms[node] = best_of(found, KEPT)
         return self._forms[node]
+
+    def with_one_exponential(self, expression: Expression) -> Iterator[Expression]:
+        """The formula with a part of it as a polynomial in one exponential, written best."""
+        letter = Variable(self.rows.shape[1])
+        for node in dict.fromkeys(part for part in expression.walk() if isinstance(part, (Sum, Product))):
+            found = in_one_exponential(node, letter, self.parts)
+            column = None if found is None else call("exp", found[1]).evaluate(self.rows)
+            if found is not None and column is not None and np.all(np.isfinite(column)) and np.all(column > 0):
+                inner = _Rules(np.column_stack([self.rows, column]), self.spare)
+                form = without_letter(inner.best(inner.best(inner.best(found[0]))), letter, found[1])
+                yield expression.map(lambda part, node=node, form=form: form if part == node else part)
 
     def best(self, node: Expression) -> Expression:
         """The best way to write a node."""
@@ -284,15 +301,23 @@ class _Rules:
     # sums
 
     def _merged(self, node: Sum) -> Iterator[Expression]:
-        """The sum with two of its logarithms as one, three of its terms as a square, or sin**2 as 1 - cos**2."""
+        """The sum with two logarithms as one, three terms as a square, or with what some terms share before them."""
         merged = _logarithms(node)
         if merged is not None:
             yield merged
         yield from _in_one_wave(node)
+        yield from squares_apart(node, self.parts)
+        flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
         known = [term for term in terms if term is not None]
         if 3 <= len(known) <= MOST_TERMS and len(known) == len(terms):
             yield from squared(known)
+        if flat is not None and len(flat) == 3:
+            yield from squared(flat)
+        if flat is not None and 3 <= len(flat) <= MOST_TERMS:
+            groups = list(grouped(flat, self.best))
+            self._groups.update(groups)
+            yield from groups
 
     def _divided(self, base: Sum, exponent: Fraction) -> list[Factored]:
         """Ways to write base**exponent as m**exponent * (base/m)**exponent for monomials m, the best first."""
@@ -320,7 +345,7 @@ class _Rules:
         outside = self._outside(divisor, exponent)
         if inverse is None or outside is None:
             return None
-        left = Sum(tuple(sorted((self._divided_term(term.times(inverse)) for term in terms), key=term_order)))
+        left = in_order([inner for term in terms for inner in terms_of(self._divided_term(term.times(inverse)))])
         return left, outside.times(Factored(powers={left: exponent}))
 
     def _divided_term(self, parts: Factored) -> Expression:

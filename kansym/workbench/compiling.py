@@ -11,9 +11,10 @@ from kansym.data.scaler import Scaler
 from kansym.errors import FormulaError
 from kansym.graph import EdgeId
 from kansym.nn import KAN, KANOptions, LayerOptions, Width
-from kansym.symbolic.canonical import canonical, factors_of, split, terms_of
+from kansym.symbolic.canonical import canonical
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Product, Variable, add
 from kansym.symbolic.primitives import CALLS, CONSTANT, IDENTITY, Primitive, power
+from kansym.symbolic.terms import factors_of, split, terms_of
 from kansym.workbench.fixed import FixedEdge
 from kansym.workbench.mixed import Mixed
 

@@ -129,3 +129,9 @@ def test_a_formula_too_deep_to_work_on_comes_back_as_it_is() -> None:
     for _ in range(300):
         deep = Call("sin", deep)
     assert canonical(deep) is deep
+
+
+def test_a_free_number_in_a_sum_takes_in_functions_of_numbers_before_it() -> None:
+    loose = parse("(log(x) + 9.210340371976184)/log(10)", ("x",))
+    assert to_text(canonical(loose), ("x",), 6) == "log(x)/log(10) + 4"
+    assert len(canonical(loose).free_constants) == 1

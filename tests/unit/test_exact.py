@@ -10,6 +10,7 @@ from kansym.budget import Budget
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.exact import exact_form, logarithmic_form, tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
+from kansym.symbolic.likely import likely_form
 from kansym.symbolic.parser import parse
 from kansym.symbolic.text import to_text
 
@@ -93,7 +94,8 @@ def test_tidying_keeps_constants_that_are_not_known() -> None:
     [
         ("{c}*x/sqrt({cc} - y**2)", 1e8, "x/sqrt(1 - 1.11265e-17*y**2)"),
         ("{cc}*(x + y)/(x*y + {cc})", 1e8, "(x + y)/(1.11265e-17*x*y + 1)"),
-        ("2.3172*sqrt(x + 1.7391*y)", 3.0, "sqrt(9.33795*y + 5.36942*x)"),
+        ("2.3172468*sqrt(x + 1.7391357*y)", 3.0, "sqrt(9.33852*y + 5.36963*x)"),
+        ("2.3172*sqrt(x + 1.7391*y)", 3.0, "2.3172*sqrt(1.7391*y + x)"),
         ("1.5271*sqrt(x + y)", 3.0, "1.5271*sqrt(x + y)"),
     ],
 )
@@ -195,3 +197,29 @@ def test_a_decay_by_halves_is_written_as_one() -> None:
     law = call("exp", multiply(Constant(-0.693), X))
     fit = tidy(law, Rows(time[:, None], 0.5**time))
     assert not fit.expression.free_constants and to_text(fit.expression, ["t"]) == "2**(-t)"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "label"),
+    [(0.33352, 3e-4, "1/3"), (2.0004, 1e-3, "2"), (0.15919, 4e-5, "1/(2*pi)"), (9.8693, 9e-4, "pi**2")],
+)
+def test_a_number_with_an_error_is_recognised_where_few_plain_ones_are_near(
+    value: float, error: float, label: str
+) -> None:
+    found = exact_form(value, error)
+    assert found is not None and found.label == label
+
+
+@pytest.mark.parametrize("share", [1e-2, 3e-3, 1e-3, 3e-4, 1e-4])
+def test_few_random_numbers_with_errors_are_taken_for_known_ones(share: float) -> None:
+    values = 10 ** np.random.default_rng(4).uniform(-1.3, 1.3, 3000)
+    likely = [likely_form(float(value), share * float(value)) is not None for value in values]
+    known = [exact_form(float(value), share * float(value)) is not None for value in values]
+    assert sum(likely) < 0.03 * len(values)
+    assert sum(known) < 0.06 * len(values)
+
+
+def test_a_number_too_rough_to_tell_plain_ones_apart_is_left_alone() -> None:
+    assert likely_form(9.77, 0.06) is None
+    assert likely_form(-6.37, 0.02) is None
+    assert likely_form(2.0, 0.0) is None

@@ -1,11 +1,14 @@
 """Formulas as text: tidy, in sympy's syntax, and read back to the same values."""
 
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kansym.symbolic.expression import Call, Constant, Expression, Variable, add, multiply, whole
+from kansym.symbolic.expression import Call, Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.labels import exact
 from kansym.symbolic.parser import parse
 from kansym.symbolic.sympy_form import to_sympy
@@ -86,3 +89,27 @@ def test_sympys_own_reader_agrees_where_names_are_tame(text: str) -> None:
 
 def test_a_number_alone_is_text_too() -> None:
     assert to_text(whole(-3), ()) == "-3"
+
+
+DECIMALS = {
+    "23209/2": "11604.5", "6078/25": "243.12", "267/10": "26.7", "1/25": "0.04", "39/2": "19.5", "3/10": "0.3",
+    "1/3": "1/3", "3/8": "3/8", "32/5": "32/5", "2/7": "2/7", "1/16": "1/16", "1000/3": "1000/3", "-981/100": "-9.81",
+    "3*pi/10": "3*pi/10", "267*pi/10": "26.7*pi", "7": "7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", DECIMALS)
+def test_an_exact_number_is_a_decimal_where_that_is_no_longer_and_the_fraction_is_not_small(label: str) -> None:
+    constant = exact(label)
+    assert to_text(constant, []) == DECIMALS[label]
+    assert parse(to_text(multiply(constant, Variable(0)), ["x"]), ["x"]).evaluate(np.array([[2.0]])) == pytest.approx(
+        2.0 * constant.value, rel=1e-15
+    )
+
+
+def test_a_fitted_factor_that_is_one_to_the_digits_shown_is_left_out() -> None:
+    formula = add(multiply(Constant(0.9999999999998), Variable(0)), call("cos", multiply(Constant(1.0), Variable(0))))
+    assert to_text(formula, ["x"], 6) == "x + cos(x)"
+    assert to_text(formula, ["x"]) == "0.9999999999998*x + cos(1.0*x)"
+    assert to_text(Constant(0.99999999999), ["x"], 6) == "1"
+    assert to_text(multiply(Constant(1.0), raise_to(Variable(0), Fraction(-1))), ["x"], 6) == "1/x"

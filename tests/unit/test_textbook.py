@@ -45,6 +45,12 @@ CASES = {
     "1/(1/a + 1/b)": "a*b/(a + b)",
     "d*sqrt((a - b)**2 + c**2*d**2)": "sqrt(c**2*d**4 + d**2*(a - b)**2)",
     "sqrt(a**2 - 2*a*b + b**2 + e)": "sqrt((a - b)**2 + e)",
+    "a*b + a*c + d": "a*(b + c) + d",
+    "a*b + a*c + d*e + d*f": "a*(b + c) + d*(e + f)",
+    "9.81*b*e - b*(d**2 - c**2 + 19.62*f)/2 + a": "b*(c**2 - d**2 + 19.62*(e - f))/2 + a",
+    "pi*sqrt((a**2 - b**2)**2 + c**2*(a + b)**2)": "pi*sqrt((a - b)**2 + c**2)*(a + b)",
+    "-2*a*(exp(b*d - b*c)*sinh(b*c - b*d) + exp(b*d - b*c) - 1)": "a*(exp(b*(d - c)) - 1)**2",
+    "2*a*(cosh(b) - 1)*exp(-b)/c": "a*(exp(-b) - 1)**2/c",
 }
 PLAIN = [
     "sqrt(a**2 + b**2)",
@@ -53,6 +59,9 @@ PLAIN = [
     "a*sqrt(a + 1)",
     "exp(-a**2/2)/sqrt(2*pi)",
     "2.5*a + 1.5",
+    "a*exp(-b)*sinh(b)",
+    "a*b + c*d + e",
+    "b + 5*log(a)/log(10) - 5",
 ]
 
 

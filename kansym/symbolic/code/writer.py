@@ -116,6 +116,8 @@ class _CodeWriter(Writer):
     def _numbers(self, parts: Quotient) -> tuple[list[str], list[str]]:
         number, language = parts.exact, self.language
         top, bottom = [language.number(value) for value in parts.scale], []
+        if parts.decimal is not None:
+            top.append(language.number(parts.decimal))
         if number.ratio.numerator != 1:
             top.append(language.integer(number.ratio.numerator))
         if number.ratio.denominator != 1:
