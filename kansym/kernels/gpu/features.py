@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """The families; the numbers are those of kernels.py."""
+    """The families; the numbers are those of pointwise.py."""
 
     EVEN_SPLINE = 0
     KNOT_SPLINE = 1

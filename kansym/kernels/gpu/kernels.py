@@ -5,10 +5,7 @@ Each works on one tile of its result; an axis of the launch grid runs over the m
 are too few for the device, the long sum is cut into parts, and whichever part is done last adds them up in a fixed
 order, so results are the same in every run.
 
-On tensor cores it is the arithmetic of the features that limits a wide layer, not their product with the weights. So
-what depends on the point alone is computed once, by `_place`; a dozen operations are left for every feature.
-
-This module imports triton; nothing else in the library does.
+This module and `pointwise.py` import triton; nothing else in the library does.
 """
 
 # Triton compiles this file by rules of its own, which a type checker does not know.
@@ -20,164 +17,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-# Kinds of features, splines first; features.py says what their grids hold.
-EVEN_SPLINE = tl.constexpr(0)
-KNOT_SPLINE = tl.constexpr(1)
-RSWAF = tl.constexpr(2)
-GAUSSIAN = tl.constexpr(3)
-
-# (1/k!)^(1/k) for degree k: lengths are multiplied by it, so that their k-th powers need no division by k!.
-SHRINK_2 = tl.constexpr(0.7071067811865476)
-SHRINK_3 = tl.constexpr(0.5503212081491045)
-SHRINK_4 = tl.constexpr(0.4518010018049224)
-SHRINK_5 = tl.constexpr(0.38385194963737745)
-
-
-@triton.jit
-def _place(x, low, high, intervals, KIND: tl.constexpr, DEGREE: tl.constexpr):
-    """Return what all features of a point share: its place in the grid and how far it is beyond the domain; and of
-    its input: the spacing of even features, and the gain that turns a slope over places into one over x."""
-    inside = tl.minimum(tl.maximum(x, low), high)
-    if KIND == EVEN_SPLINE:
-        rate = intervals / (high - low)
-        small: tl.constexpr = SHRINK_2 if DEGREE == 2 else SHRINK_3
-        large: tl.constexpr = SHRINK_4 if DEGREE == 4 else SHRINK_5
-        shrink: tl.constexpr = 1.0 if DEGREE == 1 else (small if DEGREE < 4 else large)
-        gain = rate * (DEGREE * shrink)
-        place = (inside - low) * (rate * shrink)
-        beyond = (x - inside) * gain
-        spacing = tl.zeros_like(low) + shrink
-    else:
-        gain = tl.zeros_like(low) + 1.0
-        place = inside if KIND == KNOT_SPLINE else x
-        beyond = x - inside
-        spacing = gain
-    return place, beyond, spacing, gain
-
-
-@triton.jit
-def _radial(u, KIND: tl.constexpr):
-    """Return sech(u)^2, as 4 e / (1 + e)^2 with e = exp(-2 |u|), or exp(-u^2); and its slope."""
-    if KIND == RSWAF:
-        fade = tl.exp(-2 * tl.abs(u))
-        inverse = 1 / (1 + fade)
-        value = 4 * fade * inverse * inverse
-        slope = tl.where(u < 0, 2 * value, -2 * value) * (1 - fade) * inverse
-    else:
-        value = tl.exp(-u * u)
-        slope = -2 * u * value
-    return value, slope
-
-
-@triton.jit
-def _cardinal(place, feature, spacing, intervals, DEGREE: tl.constexpr):
-    """Return B-spline `feature` on the knots ..., -1, 0, 1, ... at place / spacing, and its slope over places / k.
-
-    With a = |s|, s the distance from the spline's middle, and h = (k+1)/2:
-    M_k(s) = 1/k! sum_j (-1)^j C(k+1, j) max(h - j - a, 0)^k, of which the terms j <= k/2 are not zero.
-    Source: Schoenberg, Cardinal Spline Interpolation, 1973, lecture 2, folded by symmetry.
-    """
-    distance = place - (feature + (1 - DEGREE) * 0.5) * spacing
-    size = tl.abs(distance)
-    value = tl.zeros_like(distance)
-    slope = tl.zeros_like(distance)
-    factor = 1.0
-    for term in tl.static_range(DEGREE // 2 + 1):
-        reach = tl.maximum(((DEGREE + 1) * 0.5 - term) * spacing - size, 0.0)
-        if DEGREE == 1:
-            value = reach
-        else:
-            power = reach
-            for _ in tl.static_range(DEGREE - 2):
-                power = power * reach
-            slope += factor * power
-            value += factor * (power * reach)
-            factor = -factor * (DEGREE + 1 - term) / (term + 1)
-    if DEGREE == 1:
-        # The slope jumps at knots: like the pieces, it is continuous from the right, and from the left at the end.
-        piece = tl.minimum(tl.floor(place), intervals - 1.0)
-        slope = tl.where(feature == piece + 1, 1.0, 0.0) - tl.where(feature == piece, 1.0, 0.0)
-    else:
-        slope = tl.where(distance < 0, slope, -slope)
-    return value, slope
-
-
-@triton.jit
-def _own_knots(knots, feature, stride, place, DEGREE: tl.constexpr):
-    """Return the k + 2 knots under one feature of each input, in the number format of the points."""
-    own = ()
-    for j in tl.static_range(DEGREE + 2):
-        own = own + (tl.load(knots + (feature + j) * stride).to(place.dtype),)
-    return own
-
-
-@triton.jit
-def _uneven(x, own, number, intervals, DEGREE: tl.constexpr):
-    """Return B-spline `number` and its slope from its knots t_0 ... t_(k+1), by the triangle of Cox and de Boor.
-
-    Source: de Boor, A Practical Guide to Splines, 2001, eqs. IX.14 and X.15.
-    """
-    taps = ()
-    for j in tl.static_range(DEGREE + 1):
-        # The last piece of the domain is closed: no point lies right of its end.
-        begun = (x >= own[j]) & (number + j < intervals + DEGREE)
-        over = (x >= own[j + 1]) & (number + j + 1 < intervals + DEGREE)
-        taps = taps + (tl.where(begun & ~over, x * 0 + 1, x * 0),)
-    for level in tl.static_range(1, DEGREE):
-        raised = ()
-        for j in tl.static_range(DEGREE + 1 - level):
-            rising = (x - own[j]) * (1.0 / (own[j + level] - own[j]))
-            falling = (own[j + level + 1] - x) * (1.0 / (own[j + level + 1] - own[j + 1]))
-            raised = raised + (rising * taps[j] + falling * taps[j + 1],)
-        taps = raised
-    up = 1.0 / (own[DEGREE] - own[0])
-    down = 1.0 / (own[DEGREE + 1] - own[1])
-    value = (x - own[0]) * up * taps[0] + (own[DEGREE + 1] - x) * down * taps[1]
-    return value, DEGREE * (up * taps[0] - down * taps[1])
-
-
-@triton.jit
-def _value_and_slope(
-    place, spacing, feature, knots, stride, intervals, KIND: tl.constexpr, DEGREE: tl.constexpr
-):  # fmt: skip
-    """Return a feature at places inside the domain and its slope over places."""
-    if KIND == EVEN_SPLINE:
-        value, slope = _cardinal(place, feature, spacing, intervals, DEGREE)
-    elif KIND == KNOT_SPLINE:
-        own = _own_knots(knots, feature, stride, place, DEGREE)
-        value, slope = _uneven(place, own, feature, intervals, DEGREE)
-    else:
-        centre = tl.load(knots + feature * stride).to(place.dtype)
-        width = tl.load(knots + (intervals + 1 + feature) * stride).to(place.dtype)
-        value, slope = _radial((place - centre) * width, KIND)
-        slope *= width
-    return value, slope
-
-
-@triton.jit
-def _feature(
-    place, beyond, spacing, feature, knots, stride, intervals, KIND: tl.constexpr, DEGREE: tl.constexpr
-):  # fmt: skip
-    """Return a feature anywhere: splines go on along their tangents."""
-    value, slope = _value_and_slope(place, spacing, feature, knots, stride, intervals, KIND, DEGREE)
-    if KIND <= KNOT_SPLINE:
-        value += beyond * slope
-    return value
-
-
-@triton.jit
-def _silu(x):
-    return x / (1 + tl.exp(-x))
-
-
-@triton.jit
-def _silu_slope(x):
-    gate = 1 / (1 + tl.exp(-x))
-    return gate * (1 + x * (1 - gate))
-
+from kansym.kernels.gpu.pointwise import KNOT_SPLINE, feature_at, place_of, silu, silu_slope, value_and_slope
 
 # Under TRITON_INTERPRET=1 triton.jit gives functions that run on tensors of the processor, for tests.
-INTERPRETED = tl.constexpr(not isinstance(_silu, triton.JITFunction))
+INTERPRETED = tl.constexpr(not isinstance(silu, triton.JITFunction))
 
 
 @triton.jit
@@ -262,9 +105,9 @@ def _add_flat(
         x = tl.load(points + _far(columns, x_input)[None, :], mask=has_row[:, None] & exists[None, :], other=0.0).to(
             WIDE
         )
-        place, beyond, spacing, _ = _place(x, low[None, :], high[None, :], intervals, KIND, DEGREE)
+        place, beyond, spacing, _ = place_of(x, low[None, :], high[None, :], intervals, KIND, DEGREE)
         knots = (grid + tl.minimum(columns, inputs - 1) * grid_input)[None, :]
-        left = _feature(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
+        left = feature_at(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
         right = tl.load(
             weights + (columns * per_input + pair % functions)[:, None] * outputs,
             mask=exists[:, None] & has_output[None, :], other=0.0,
@@ -289,11 +132,11 @@ def _add_rows(
         x = tl.load(points + _far(columns, x_input)[None, :], mask=has_row[:, None] & exists[None, :], other=0.0).to(
             WIDE
         )
-        place, beyond, spacing, _ = _place(x, low[None, :], high[None, :], intervals, KIND, DEGREE)
+        place, beyond, spacing, _ = place_of(x, low[None, :], high[None, :], intervals, KIND, DEGREE)
         knots = (grid + tl.minimum(columns, inputs - 1) * grid_input)[None, :]
         here = weights + (columns * per_input)[:, None] * outputs
         for feature in range(functions):
-            left = _feature(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
+            left = feature_at(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
             right = tl.load(here + feature * outputs, mask=exists[:, None] & has_output[None, :], other=0.0)
             total = _product(left, right, total, PRECISION)
     return total
@@ -314,7 +157,7 @@ def _add_base(total, points, has_row, weights, has_output, inputs, outputs, func
             weights + (columns * per_input + functions)[:, None] * outputs,
             mask=exists[:, None] & has_output[None, :], other=0.0,
         )  # fmt: skip
-        total = _product(_silu(x), right, total, PRECISION)
+        total = _product(silu(x), right, total, PRECISION)
     return total
 
 
@@ -395,10 +238,10 @@ def _outer_sum(
             slopes + _far(lanes, slope_row)[:, None], mask=has_row[:, None] & has_output[None, :], other=0.0
         )
         if IS_BASE:
-            left = _silu(x)
+            left = silu(x)
         else:
-            place, beyond, spacing, _ = _place(x, low, high, intervals, KIND, DEGREE)
-            left = _feature(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
+            place, beyond, spacing, _ = place_of(x, low, high, intervals, KIND, DEGREE)
+            left = feature_at(place, beyond, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
         total = _product(left, right, total, PRECISION)
     return total
 
@@ -492,7 +335,7 @@ def input_gradient_kernel(
     here = tl.load(points, mask=mask, other=0.0).to(WIDE)
     grid += member * grid_member
     low, high = _ends(grid, columns, exists, grid_input, grid_knot, intervals, KIND, DEGREE, WIDE)
-    place, _, spacing, gain = _place(here, low[None, :], high[None, :], intervals, KIND, DEGREE)
+    place, _, spacing, gain = place_of(here, low[None, :], high[None, :], intervals, KIND, DEGREE)
     knots = (grid + tl.minimum(columns, inputs - 1) * grid_input)[None, :]
     slopes = slope + member * slope_member + _far(lanes, slope_row)[:, None]
     left = here
@@ -509,7 +352,7 @@ def input_gradient_kernel(
             left, slopes, weights + feature * outputs, has_row, exists, slope_output, outputs,
             WHOLE, PRECISION, WIDE, BLOCK_ROWS, BLOCK_INPUTS, BLOCK_OUTPUTS,
         )  # fmt: skip
-        _, steepness = _value_and_slope(place, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
+        _, steepness = value_and_slope(place, spacing, feature, knots, grid_knot, intervals, KIND, DEGREE)
         total += pulled * steepness
     total *= gain
     if BASE:
@@ -517,6 +360,6 @@ def input_gradient_kernel(
             left, slopes, weights + functions * outputs, has_row, exists, slope_output, outputs,
             WHOLE, PRECISION, WIDE, BLOCK_ROWS, BLOCK_INPUTS, BLOCK_OUTPUTS,
         )  # fmt: skip
-        total += pulled * _silu_slope(here)
+        total += pulled * silu_slope(here)
     target = result + ((member * rows + lanes) * inputs)[:, None] + columns[None, :]
     tl.store(target, total.to(target.dtype.element_ty), mask=mask)
