@@ -24,6 +24,7 @@ from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
+from kansym.symbolic.spans import exact_sums
 from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, Table, price_of, ranked, reached, settled
 
 Array = np.ndarray
@@ -211,6 +212,8 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
     found += solve_by_monomials(table)
     if table.columns < 2:
         return found
+    if "sums" not in table.without:
+        found += [_tidied(each, "exact sum", table) for each in exact_sums(table.fit) if allowed(each, library)]
     for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
         if settled(found, table.goal):
             break

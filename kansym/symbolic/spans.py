@@ -1,0 +1,102 @@
+"""Targets that are exactly a weighted sum of given functions, however many of these there are: linear algebra alone.
+
+Where the least squares of all functions leave nothing, the target lies in their span; the functions that it does not
+need then go one by one, the one that is missed least first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+
+from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
+from kansym.symbolic.links import usable
+
+Array = np.ndarray
+NOTHING = 1e-10  # RMS of what is left over the spread of the target
+DEPENDENT = 1e-9  # of a column, when less than this of it is new
+ROWS_PER_FUNCTION = 2.5
+MOST_TERMS = 16
+POWERS = ("1", "-1", "2", "-2", "1/2", "3")
+
+
+def exact_sums(rows: Rows) -> Iterator[Expression]:
+    """Sums of powers, logarithms and products of two columns that leave nothing of the target under some link."""
+    for expressions in _functions(rows.inputs.shape[1], len(rows)):
+        found = list(_within(expressions, rows))
+        if found:
+            yield from found
+            return
+
+
+def _functions(columns: int, rows: int) -> Iterator[list[Expression]]:
+    """Sets of functions, the smaller first, none too large for so many rows."""
+    names: list[Expression] = [Variable(i) for i in range(columns)]
+    pairs = [multiply(a, b) for a, b in combinations(names, 2)]
+    quadratic = [*names, *pairs, *(raise_to(name, Fraction(2)) for name in names)]
+    others = [raise_to(name, Fraction(power)) for name in names for power in POWERS]
+    more = [*pairs, *others, *(call("log", name) for name in names)]
+    sets: tuple[list[Expression], ...] = (names, quadratic, more)
+    for expressions in sets:
+        if ROWS_PER_FUNCTION * len(expressions) < rows:
+            yield expressions
+
+
+def _within(expressions: list[Expression], rows: Rows) -> Iterator[Expression]:
+    kept, values = _finite(expressions, rows.inputs)
+    matrix = np.column_stack([np.ones(len(rows)), *values])
+    size = np.linalg.norm(matrix, axis=0)
+    orthonormal, triangle, order = _independent(matrix / size)
+    for link, target in usable(rows.target):
+        seen = orthonormal.T @ target
+        allowed = NOTHING * float(np.std(target)) * np.sqrt(len(rows))
+        left = float(np.linalg.norm(target - orthonormal @ seen))
+        if left > allowed:
+            continue
+        chosen, solution = _needed(triangle, seen, np.sqrt(allowed**2 - left**2))
+        if len(chosen) <= MOST_TERMS:
+            terms = [_term(kept, int(order[at]), c / size[order[at]]) for at, c in zip(chosen, solution, strict=True)]
+            yield polish(link.inverse(add(*terms)), rows, 30).expression
+
+
+def _independent(matrix: Array) -> tuple[Array, Array, Array]:
+    """Q (N, R), the triangle (R, R) and the order (R,) of the R columns of a matrix (N, P) that no others draw."""
+    parts: Any = linalg.qr(matrix, mode="economic", pivoting=True)  # the stubs do not know how many come back
+    orthonormal, triangle, order = parts
+    rank = int(np.sum(np.abs(np.diag(triangle)) > DEPENDENT * np.abs(triangle[0, 0])))
+    return orthonormal[:, :rank], triangle[:rank, :rank], order[:rank]
+
+
+def _finite(expressions: list[Expression], inputs: Array) -> tuple[list[Expression], list[Array]]:
+    with np.errstate(all="ignore"):
+        pairs = [(expression, expression.evaluate(inputs)) for expression in expressions]
+    good = [(e, v) for e, v in pairs if np.all(np.isfinite(v)) and np.ptp(v) > 0]
+    return [e for e, _ in good], [v for _, v in good]
+
+
+def _term(kept: list[Expression], column: int, coefficient: float) -> Expression:
+    return multiply(Constant(float(coefficient)), *(() if column == 0 else (kept[column - 1],)))
+
+
+def _needed(triangle: Array, seen: Array, allowed: float) -> tuple[list[int], Array]:
+    """The columns of a triangular matrix (P, P) that draw seen (P,) but for so much, and their coefficients."""
+    chosen, missed = list(range(len(triangle))), 0.0
+    solution = linalg.solve_triangular(triangle, seen)
+    while len(chosen) > 1:
+        inverse = linalg.solve_triangular(triangle, np.eye(len(chosen)))
+        cost = np.abs(solution) / np.linalg.norm(inverse, axis=1)  # what is left when one column goes
+        least = int(np.argmin(cost))
+        if np.hypot(missed, cost[least]) > allowed:
+            break
+        missed = float(np.hypot(missed, cost[least]))
+        del chosen[least]
+        rotation, triangle = np.linalg.qr(np.delete(triangle, least, axis=1))
+        seen = rotation.T @ seen
+        solution = linalg.solve_triangular(triangle, seen)
+    return chosen, solution
