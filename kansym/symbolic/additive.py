@@ -39,7 +39,8 @@ def separable(table: Table, library: Library) -> Iterator[Expression]:
         yield from _matched(curves, rows, library, lambda parts: multiply(*parts))
 
 
-def _spline_columns(x: Array, intervals: int = 10) -> Array:
+def spline_columns(x: Array, intervals: int = 10) -> Array:
+    """The values (N, B) of cubic B-splines with so many intervals between quantiles of x (N,)."""
     inner = np.quantile(x, np.linspace(0, 1, intervals + 1))
     if np.any(np.diff(inner) <= 0):
         inner = np.linspace(x.min(), x.max(), intervals + 1)
@@ -56,7 +57,7 @@ def _ridge(matrix: Array, target: Array, roots: Array) -> Array:
 
 
 def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit: float = 0.02) -> list[Array] | None:
-    blocks = [_spline_columns(column) for column in inputs.T]
+    blocks = [spline_columns(column) for column in inputs.T]
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
     solution = _ridge(np.hstack(blocks), target, roots)
     edges = np.cumsum([0] + [block.shape[1] for block in blocks])
@@ -68,7 +69,7 @@ def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit
 
 
 def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[Array] | None:
-    blocks = [_spline_columns(column) for column in inputs.T]
+    blocks = [spline_columns(column) for column in inputs.T]
     curves = [np.ones(len(target)) for _ in blocks]
     for _ in range(25):
         for place, block in enumerate(blocks):

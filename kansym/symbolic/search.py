@@ -15,6 +15,7 @@ from kansym.structure.signs import sign_columns
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
 from kansym.symbolic.algebraic import monomials
 from kansym.symbolic.canonical import canonical
+from kansym.symbolic.coefficients import varying
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
@@ -207,7 +208,7 @@ def _inner(reduced: Reduced, table: Table) -> Table:
 
 
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
-    """The constant, the monomials and sums of products, refitted: what needs hardly any search."""
+    """The constant, monomials, sums of products, and sums whose coefficients vary: what needs hardly any search."""
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
     found += solve_by_monomials(table)
     if table.columns < 2:
@@ -221,6 +222,11 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
             if settled(found, EXACT) or budget.expired:
                 break
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
+    for expression in varying(table.fit, library) if "coefficients" not in table.without else ():
+        if settled(found, table.goal) or budget.expired:
+            break
+        if allowed(expression, library):
+            found.append(_tidied(expression, "varying coefficients", table))
     return found
 
 

@@ -1,0 +1,252 @@
+"""Varying coefficients: short sums of products of the columns whose coefficients are functions of one number v.
+
+That number is a column, or the product or quotient of two. Where y = f1(v) m1 + f2(v) m2 + ..., splines in the place of
+the functions are one linear fit for each v. They are then matched by primitives; those that are a polynomial times
+another one share its primitive, as in g(v) (t - v x).
+
+Source: Hastie and Tibshirani, Varying-Coefficient Models, J. R. Statist. Soc. B 55 (1993) 757.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations, permutations
+
+import numpy as np
+from scipy import linalg
+
+from kansym.symbolic.additive import spline_columns
+from kansym.symbolic.constants import Rows, polish, spread
+from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
+from kansym.symbolic.links import Link, usable, weights_under
+from kansym.symbolic.primitives import Library
+
+Array = np.ndarray
+Polynomial = tuple[tuple[int, float], ...]  # powers with their coefficients
+LINKS = ("y", "1/y", "y^2", "log y")
+FEWEST_ROWS, MOST_ROWS = 100, 800
+MOST_COLUMNS, MOST_PAIRED = 7, 5
+INTERVALS, MOST_INTERVALS = 8, 40
+ROWS_PER_NUMBER = 2.5  # of the linear fit
+ROUGH = 1e-2  # RMS over the spread that is left by coarse splines of a form that is right
+FINER = 0.5  # of which finer ones leave at most so much: what is left by a wrong form does not go
+PERFECT = 1e-7  # what is left where splines draw the functions to the last digits
+RIDGE = 1e-10
+TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
+MATCHED, KEPT = 8, 3  # scans of a curve that are refined, and formulas of it that are tried in the whole
+FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another
+POLYNOMIALS = ((0,), (1,), (-1,), (2,), (-2,), (0, 1), (0, -1), (0, 2), (0, 1, 2))
+NEAR_ZERO = 1e-2  # of its largest value, where inverse powers of a number are not looked at
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sum of terms times functions of a number, under a link of the target, and its misfit over the spread."""
+
+    number: Expression
+    terms: tuple[Expression, ...]
+    link: Link
+    error: float
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Terms whose coefficients are polynomials in the number, times one curve (N,); None for times 1."""
+
+    curve: Array | None
+    terms: tuple[tuple[Expression, Polynomial], ...]
+
+
+def varying(rows: Rows, library: Library) -> Iterator[Expression]:
+    """Formulas of the best models, refined on the rows; none where no model holds."""
+    thin = rows.take(np.arange(min(len(rows), MOST_ROWS)))
+    for model in find_models(thin)[:TRIED]:
+        yield from _formulas(model, thin, library)
+
+
+def find_models(rows: Rows) -> list[Model]:
+    """The models that hold but for what splines cannot follow, without needless terms, the shortest first."""
+    if not 2 <= rows.inputs.shape[1] <= MOST_COLUMNS or len(rows) < FEWEST_ROWS:
+        return []
+    found = [model for number in _numbers(rows.inputs) for model in _models(number, rows)]
+    return sorted(found, key=lambda model: (len(model.terms), model.number.complexity, model.error))
+
+
+def _numbers(inputs: Array) -> Iterator[Expression]:
+    """The columns, and the products and quotients of two."""
+    names = [Variable(i) for i in range(inputs.shape[1])]
+    yield from names
+    for x, y in combinations(names if len(names) <= MOST_PAIRED else (), 2):
+        yield multiply(x, y)
+        if np.all(inputs[:, y.index] != 0):
+            yield multiply(x, raise_to(y, Fraction(-1)))
+        elif np.all(inputs[:, x.index] != 0):
+            yield multiply(y, raise_to(x, Fraction(-1)))
+
+
+def _sets_of_terms(number: Expression, columns: int) -> Iterator[tuple[Expression, ...]]:
+    """Products of at most two columns, the larger sets first.
+
+    Without the first column of the number: it is the number over, or times, what stays.
+    """
+    first = min(number.variables)
+    names = [Variable(i) for i in range(columns) if i != first]
+    linear: tuple[Expression, ...] = (whole(1), *names)
+    mixed = (*linear, *(multiply(a, b) for a, b in combinations(names, 2)))
+    yield (*mixed, *(raise_to(name, Fraction(2)) for name in names))
+    yield mixed
+    yield linear
+
+
+def _models(number: Expression, rows: Rows) -> Iterator[Model]:
+    v = number.evaluate(rows.inputs)
+    if not np.all(np.isfinite(v)) or np.ptp(v) == 0:
+        return
+    coarse, fine = spline_columns(v, INTERVALS), spline_columns(v, 2 * INTERVALS)
+    sets = _sets_of_terms(number, rows.inputs.shape[1])
+    terms = next((each for each in sets if ROWS_PER_NUMBER * len(each) * coarse.shape[1] <= len(rows)), ())
+    for link, linked in _linked(rows) if terms else ():
+        for kept in _chains(_Fit.of(coarse, terms, linked)):
+            chosen = tuple(terms[i] for i in kept)
+            before, after = (_Fit.of(spline, chosen, linked).error() for spline in (coarse, fine))
+            if after < max(FINER * before, PERFECT):
+                yield Model(number, chosen, link, after)
+                break
+
+
+def _linked(rows: Rows) -> Iterator[tuple[Link, Rows]]:
+    for link, target in usable(rows.target):
+        if link.name in LINKS:
+            yield link, Rows(rows.inputs, target, weights_under(link, rows.target, rows.weights))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The normal equations of terms (T) times splines (N, B) of the number.
+
+    sizes: the largest value of every term, (T,), by which it is divided. gram: (T B, T B). side: (T B,).
+    """
+
+    spline: Array
+    sizes: Array
+    gram: Array
+    side: Array
+    square: float
+    spread: float
+    rows: int
+
+    @classmethod
+    def of(cls, spline: Array, terms: Sequence[Expression], rows: Rows) -> _Fit:
+        """The equations for a target and its weights."""
+        values = np.array([term.evaluate(rows.inputs) * np.ones(len(rows)) for term in terms])
+        sizes = np.max(np.abs(values), axis=1)
+        roots = rows.roots * np.ones(len(rows))
+        design = np.hstack(
+            [spline * (value / size * roots)[:, None] for value, size in zip(values, sizes, strict=True)]
+        )
+        seen = rows.target * roots
+        square, size = float(seen @ seen), max(spread(rows.target, roots), 1e-300)
+        return cls(spline, sizes, design.T @ design, design.T @ seen, square, size, len(rows))
+
+    def solved(self, kept: Sequence[int]) -> tuple[Array, float]:
+        """The solution for some of the terms, and the RMS residual per degree of freedom over the target's spread."""
+        width = self.spline.shape[1]
+        at = (np.array(kept)[:, None] * width + np.arange(width)).ravel()
+        gram, side = self.gram[np.ix_(at, at)], self.side[at]
+        damped = gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
+        solution = linalg.solve(damped, side, assume_a="pos")
+        left = max(self.square - 2.0 * solution @ side + solution @ gram @ solution, 0.0)
+        return solution, float(np.sqrt(left / max(self.rows - len(at), 1))) / self.spread
+
+    def error(self) -> float:
+        """The misfit of all terms."""
+        return self.solved(range(len(self.sizes)))[1]
+
+    def curves(self) -> list[Array]:
+        """What multiplies each term, (N,)."""
+        parts = np.split(self.solved(range(len(self.sizes)))[0], len(self.sizes))
+        return [self.spline @ part / size for part, size in zip(parts, self.sizes, strict=True)]
+
+
+def _chains(fit: _Fit) -> list[list[int]]:
+    """Ever longer choices of at most a few terms: what is left when the one that is missed least goes each time."""
+    kept, found = list(range(len(fit.sizes))), []
+    while kept and fit.solved(kept)[1] < ROUGH:
+        found.append(kept)
+        shorter = [kept[:i] + kept[i + 1 :] for i in range(len(kept))]
+        kept = min(shorter, key=lambda each: fit.solved(each)[1]) if len(kept) > 1 else []
+    return [each for each in found[::-1] if len(each) <= MOST_TERMS]
+
+
+def _formulas(model: Model, rows: Rows, library: Library) -> Iterator[Expression]:
+    """The model with the best primitives for its curves, one other choice at a time."""
+    v = model.number.evaluate(rows.inputs)
+    groups = _groups(model, v, rows)
+    if sum(group.curve is not None for group in groups) > MOST_CURVES:
+        return
+    options = [_matched(group, v, library) for group in groups]
+    first = [choice[0] for choice in options]
+    others = ([*first[:i], other, *first[i + 1 :]] for i, choice in enumerate(options) for other in choice[1:])
+    for shapes in (first, *others):
+        parts = [_written(group, shape, model.number) for group, shape in zip(groups, shapes, strict=True)]
+        yield polish(model.link.inverse(add(*parts)), rows, 60).expression
+
+
+def _groups(model: Model, v: Array, rows: Rows) -> list[_Group]:
+    """The terms in as few groups as there are, with curves by splines as fine as the rows allow."""
+    weights = weights_under(model.link, rows.target, rows.weights)
+    linked = Rows(rows.inputs, model.link.forward(rows.target), weights)
+    intervals = int(len(rows) / (ROWS_PER_NUMBER * len(model.terms))) - 3
+    spline = spline_columns(v, max(INTERVALS, min(MOST_INTERVALS, intervals)))
+    curves = _Fit.of(spline, model.terms, linked).curves()
+    orders = permutations(range(len(curves)))
+    return min((_gathered(model.terms, curves, v, order) for order in orders), key=_length)
+
+
+def _length(groups: list[_Group]) -> tuple[int, int]:
+    return len(groups), sum(len(polynomial) for group in groups for _, polynomial in group.terms)
+
+
+def _gathered(terms: tuple[Expression, ...], curves: list[Array], v: Array, order: tuple[int, ...]) -> list[_Group]:
+    """The terms in this order, each in the first group whose curve its own follows, or in a new one."""
+    groups = [_Group(None, ())]
+    for at in order:
+        fits = ((place, _polynomial(curves[at], group.curve, v)) for place, group in enumerate(groups))
+        place, polynomial = next(((place, fit) for place, fit in fits if fit), (len(groups), ((0, 1.0),)))
+        if place == len(groups):
+            groups.append(_Group(curves[at], ()))
+        groups[place] = replace(groups[place], terms=(*groups[place].terms, (terms[at], polynomial)))
+    return [group for group in groups if group.terms]
+
+
+def _polynomial(curve: Array, base: Array | None, v: Array) -> Polynomial | None:
+    """The shortest polynomial in v (N,) which, times the base (N,), follows the curve (N,); None where none does."""
+    inverse = np.min(np.abs(v)) > NEAR_ZERO * np.max(np.abs(v))
+    for powers in POLYNOMIALS:
+        if min(powers) < 0 and not inverse:
+            continue
+        columns = np.column_stack([v ** float(p) for p in powers]) * (1.0 if base is None else base[:, None])
+        solution = np.linalg.lstsq(columns, curve, rcond=None)[0]
+        if np.linalg.norm(columns @ solution - curve) < FOLLOWED * np.linalg.norm(curve):
+            return tuple((p, float(c)) for p, c in zip(powers, solution, strict=True))
+    return None
+
+
+def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
+    if group.curve is None:
+        return [whole(1)]
+    fits = match_curve(v, group.curve, None, library, MATCHED, FRONT_POWERS, INNER_POWERS)
+    return [fit.expression for fit in fits[:KEPT]]
+
+
+def _written(group: _Group, shape: Expression, number: Expression) -> Expression:
+    """A group as a formula. The term that its curve belongs to has no factor: the curve holds constants of its own."""
+    terms = []
+    for place, (term, polynomial) in enumerate(group.terms):
+        bare = group.curve is not None and place == 0
+        powers = ((whole(1) if bare else Constant(c), raise_to(number, Fraction(p))) for p, c in polynomial)
+        terms.append(multiply(add(*(multiply(c, power) for c, power in powers)), term))
+    return multiply(shape.substitute([number]), add(*terms))
