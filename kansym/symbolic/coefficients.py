@@ -2,7 +2,8 @@
 
 That number is a column, or the product or quotient of two. Where y = f1(v) m1 + f2(v) m2 + ..., splines in the place of
 the functions are one linear fit for each v. They are then matched by primitives; those that are a polynomial times
-another one share its primitive, as in g(v) (t - v x).
+another one share its primitive, as in g(v) (t - v x). In a table of two columns the two terms are looked for among
+functions of both, as in (exp(-v x) - exp(-x))/(1 - v).
 
 Source: Hastie and Tibshirani, Varying-Coefficient Models, J. R. Statist. Soc. B 55 (1993) 757.
 """
@@ -12,15 +13,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import combinations, permutations
+from itertools import combinations, islice, permutations
 
 import numpy as np
 from scipy import linalg
 
 from kansym.symbolic.additive import spline_columns
+from kansym.symbolic.canonical import factors_of
 from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
 
@@ -35,9 +37,12 @@ ROUGH = 1e-2  # RMS over the spread that is left by coarse splines of a form tha
 FINER = 0.5  # of which finer ones leave at most so much: what is left by a wrong form does not go
 PERFECT = 1e-7  # what is left where splines draw the functions to the last digits
 RIDGE = 1e-10
+PAIRED_LINKS, PAIRS = ("y", "1/y"), 12
+LARGEST = 1e12  # of a function's values
 TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
 MATCHED, KEPT = 8, 3  # scans of a curve that are refined, and formulas of it that are tried in the whole
-FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another
+FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another at most
+FOLLOWED_ERRORS = 10.0  # the same in misfits of the model
 POLYNOMIALS = ((0,), (1,), (-1,), (2,), (-2,), (0, 1), (0, -1), (0, 2), (0, 1, 2))
 NEAR_ZERO = 1e-2  # of its largest value, where inverse powers of a number are not looked at
 
@@ -72,6 +77,8 @@ def find_models(rows: Rows) -> list[Model]:
     if not 2 <= rows.inputs.shape[1] <= MOST_COLUMNS or len(rows) < FEWEST_ROWS:
         return []
     found = [model for number in _numbers(rows.inputs) for model in _models(number, rows)]
+    if rows.inputs.shape[1] == 2:
+        found += [model for v, x in ((0, 1), (1, 0)) for model in _pairs(Variable(v), Variable(x), rows)]
     return sorted(found, key=lambda model: (len(model.terms), model.number.complexity, model.error))
 
 
@@ -81,19 +88,22 @@ def _numbers(inputs: Array) -> Iterator[Expression]:
     yield from names
     for x, y in combinations(names if len(names) <= MOST_PAIRED else (), 2):
         yield multiply(x, y)
-        if np.all(inputs[:, y.index] != 0):
-            yield multiply(x, raise_to(y, Fraction(-1)))
-        elif np.all(inputs[:, x.index] != 0):
-            yield multiply(y, raise_to(x, Fraction(-1)))
+        ways = [multiply(over, raise_to(under, Fraction(-1))) for over, under in ((x, y), (y, x))]
+        yield from sorted(ways, key=lambda way: _reach(way.evaluate(inputs)))[:1]
+
+
+def _reach(values: Array) -> float:
+    """How far the largest value is from the middling one: splines need rows near all that they draw."""
+    return float(np.max(np.abs(values)) / max(float(np.median(np.abs(values))), 1e-300))
 
 
 def _sets_of_terms(number: Expression, columns: int) -> Iterator[tuple[Expression, ...]]:
     """Products of at most two columns, the larger sets first.
 
-    Without the first column of the number: it is the number over, or times, what stays.
+    Without the column that stands above in the number: it is the number over, or times, what stays.
     """
-    first = min(number.variables)
-    names = [Variable(i) for i in range(columns) if i != first]
+    above = next(factor for factor in factors_of(number) if isinstance(factor, Variable))
+    names = [name for name in map(Variable, range(columns)) if name != above]
     linear: tuple[Expression, ...] = (whole(1), *names)
     mixed = (*linear, *(multiply(a, b) for a, b in combinations(names, 2)))
     yield (*mixed, *(raise_to(name, Fraction(2)) for name in names))
@@ -109,12 +119,54 @@ def _models(number: Expression, rows: Rows) -> Iterator[Model]:
     sets = _sets_of_terms(number, rows.inputs.shape[1])
     terms = next((each for each in sets if ROWS_PER_NUMBER * len(each) * coarse.shape[1] <= len(rows)), ())
     for link, linked in _linked(rows) if terms else ():
-        for kept in _chains(_Fit.of(coarse, terms, linked)):
-            chosen = tuple(terms[i] for i in kept)
-            before, after = (_Fit.of(spline, chosen, linked).error() for spline in (coarse, fine))
-            if after < max(FINER * before, PERFECT):
-                yield Model(number, chosen, link, after)
+        chains = (tuple(terms[i] for i in kept) for kept in _chains(_Fit.of(coarse, terms, linked)))
+        errors = ((chosen, _error_if_right(chosen, (coarse, fine), linked)) for chosen in chains)
+        yield from islice((Model(number, chosen, link, error) for chosen, error in errors if error < np.inf), 1)
+
+
+def _error_if_right(terms: tuple[Expression, ...], splines: tuple[Array, Array], rows: Rows) -> float:
+    """The misfit by the finer splines; infinite where it is not well below that by the coarser ones."""
+    before, after = (_Fit.of(spline, terms, rows).error() for spline in splines)
+    return after if after < max(FINER * before, PERFECT) else np.inf
+
+
+def _pairs(v: Variable, x: Variable, rows: Rows) -> Iterator[Model]:
+    """Sums of two functions of both columns, times functions of the first."""
+    column = rows.inputs[:, v.index]
+    if np.ptp(column) == 0:
+        return
+    splines = spline_columns(column, INTERVALS), spline_columns(column, 2 * INTERVALS)
+    terms = [term for term in _functions_of_both(v, x) if _usable(term.evaluate(rows.inputs))]
+    for link, linked in _linked(rows):
+        if link.name not in PAIRED_LINKS:
+            continue
+        fit = _Fit.of(splines[0], terms, linked)
+        for choices in (fit.best_choices(1), fit.best_choices(2)):
+            chosen = [tuple(terms[i] for i in choice) for choice in choices[:PAIRS]]
+            errors = [_error_if_right(each, splines, linked) for each in chosen]
+            yield from (Model(v, each, link, e) for each, e in zip(chosen, errors, strict=True) if e < np.inf)
+            if min(errors, default=np.inf) < np.inf:
                 break
+
+
+def _functions_of_both(v: Variable, x: Variable) -> Iterator[Expression]:
+    minus, inverse = whole(-1), Fraction(-1)
+    yield whole(1)
+    yield from (raise_to(x, Fraction(p)) for p in ("1", "-1", "2", "1/2", "-1/2"))
+    yield call("log", x)
+    for argument in (x, multiply(x, v), multiply(x, raise_to(v, inverse))):
+        yield from (call(name, argument) for name in ("sin", "cos", "exp", "tanh"))
+        yield call("exp", multiply(minus, argument))
+    for argument in (add(x, v), add(x, multiply(minus, v)), add(whole(1), multiply(x, v))):
+        yield from (raise_to(argument, Fraction(p)) for p in ("-1", "1/2", "-1/2"))
+        yield call("log", argument)
+    for base in (v, add(whole(1), v)):
+        yield from (call("exp", multiply(sign, x, call("log", base))) for sign in (whole(1), minus))
+
+
+def _usable(values: Array) -> bool:
+    size = float(np.max(np.abs(values)))
+    return 0 < size < LARGEST
 
 
 def _linked(rows: Rows) -> Iterator[tuple[Link, Rows]]:
@@ -165,6 +217,20 @@ class _Fit:
         """The misfit of all terms."""
         return self.solved(range(len(self.sizes)))[1]
 
+    def best_choices(self, size: int) -> list[tuple[int, ...]]:
+        """The choices of so many terms that leave little, the best first."""
+        width = size * self.spline.shape[1]
+        choices = np.array(list(combinations(range(len(self.sizes)), size)))
+        at = (choices[:, :, None] * self.spline.shape[1] + np.arange(self.spline.shape[1])).reshape(-1, width)
+        gram, side = self.gram[at[:, :, None], at[:, None, :]], self.side[at]
+        damping = RIDGE * np.trace(gram, axis1=1, axis2=2) / width
+        solution = np.linalg.solve(gram + damping[:, None, None] * np.eye(width), side[..., None])[..., 0]
+        left = self.square - 2.0 * np.sum(solution * side, axis=1)
+        left = np.maximum(left + np.einsum("pi,pij,pj->p", solution, gram, solution), 0.0)
+        errors = np.sqrt(left / max(self.rows - width, 1)) / self.spread
+        order = np.argsort(errors, kind="stable")
+        return [tuple(int(i) for i in choice) for choice in choices[order[errors[order] < ROUGH]]]
+
     def curves(self) -> list[Array]:
         """What multiplies each term, (N,)."""
         parts = np.split(self.solved(range(len(self.sizes)))[0], len(self.sizes))
@@ -203,18 +269,21 @@ def _groups(model: Model, v: Array, rows: Rows) -> list[_Group]:
     spline = spline_columns(v, max(INTERVALS, min(MOST_INTERVALS, intervals)))
     curves = _Fit.of(spline, model.terms, linked).curves()
     orders = permutations(range(len(curves)))
-    return min((_gathered(model.terms, curves, v, order) for order in orders), key=_length)
+    allowed = min(FOLLOWED, max(FOLLOWED_ERRORS * model.error, PERFECT))
+    return min((_gathered(model.terms, curves, v, allowed, order) for order in orders), key=_length)
 
 
 def _length(groups: list[_Group]) -> tuple[int, int]:
     return len(groups), sum(len(polynomial) for group in groups for _, polynomial in group.terms)
 
 
-def _gathered(terms: tuple[Expression, ...], curves: list[Array], v: Array, order: tuple[int, ...]) -> list[_Group]:
+def _gathered(
+    terms: tuple[Expression, ...], curves: list[Array], v: Array, allowed: float, order: tuple[int, ...]
+) -> list[_Group]:
     """The terms in this order, each in the first group whose curve its own follows, or in a new one."""
     groups = [_Group(None, ())]
     for at in order:
-        fits = ((place, _polynomial(curves[at], group.curve, v)) for place, group in enumerate(groups))
+        fits = ((place, _polynomial(curves[at], group.curve, v, allowed)) for place, group in enumerate(groups))
         place, polynomial = next(((place, fit) for place, fit in fits if fit), (len(groups), ((0, 1.0),)))
         if place == len(groups):
             groups.append(_Group(curves[at], ()))
@@ -222,7 +291,7 @@ def _gathered(terms: tuple[Expression, ...], curves: list[Array], v: Array, orde
     return [group for group in groups if group.terms]
 
 
-def _polynomial(curve: Array, base: Array | None, v: Array) -> Polynomial | None:
+def _polynomial(curve: Array, base: Array | None, v: Array, allowed: float) -> Polynomial | None:
     """The shortest polynomial in v (N,) which, times the base (N,), follows the curve (N,); None where none does."""
     inverse = np.min(np.abs(v)) > NEAR_ZERO * np.max(np.abs(v))
     for powers in POLYNOMIALS:
@@ -230,7 +299,7 @@ def _polynomial(curve: Array, base: Array | None, v: Array) -> Polynomial | None
             continue
         columns = np.column_stack([v ** float(p) for p in powers]) * (1.0 if base is None else base[:, None])
         solution = np.linalg.lstsq(columns, curve, rcond=None)[0]
-        if np.linalg.norm(columns @ solution - curve) < FOLLOWED * np.linalg.norm(curve):
+        if np.linalg.norm(columns @ solution - curve) < allowed * np.linalg.norm(curve):
             return tuple((p, float(c)) for p, c in zip(powers, solution, strict=True))
     return None
 

@@ -152,6 +152,7 @@ def _rare(x: Expression) -> Iterator[Expression]:
     yield from (_power(add(whole(2), x), "-1"), _power(add(call("exp", x), whole(1)), "-1"), _power(square + x, "-1"))
     yield from (_power(_less(x), "-3"), _power(_more(x), "-3"), _power(_less(square), "-3/2"))
     yield _power(_more(square), "-3/2")
+    yield from (_power(call("log", x), "2"), _power(call("log", x), "3"), multiply(x, call("log", x)))
 
 
 def _joint(x: Expression, y: Expression) -> Iterator[Expression]:

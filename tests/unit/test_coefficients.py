@@ -59,6 +59,28 @@ def test_a_sum_under_a_link_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("law", "terms"),
+    [
+        (lambda p, q: (np.exp(-p * q) - np.exp(-q)) / (3.0 + p), {"exp(-q)", "exp(-q*p)"}),
+        (lambda p, q: (1 - (1 + p) ** -q) / p, {"1", "(1 + p)**(-q)"}),
+        (lambda p, q: np.sqrt(p) * np.cos(p * q) + np.sin(p * q) / p, {"cos(q*p)", "sin(q*p)"}),
+    ],
+    ids=["two decays", "payments", "two waves"],
+)
+def test_two_functions_of_both_columns_are_found(law: Law, terms: set[str]) -> None:
+    inputs = np.random.default_rng(5).uniform((0.2, 0.3), (1.8, 5.0), (400, 2))
+    models = find_models(Rows(inputs, law(*inputs.T)))
+    assert terms in [{to_text(term, NAMES) for term in model.terms} for model in models]
+
+
+def test_two_functions_of_both_columns_become_a_formula() -> None:
+    inputs = np.random.default_rng(5).uniform((0.2, 0.3), (0.8, 5.0), (400, 2))
+    rows = Rows(inputs, (np.exp(-inputs[:, 0] * inputs[:, 1]) - np.exp(-inputs[:, 1])) / (1 - inputs[:, 0]))
+    errors = (np.sqrt(mean_square(found, rows)) / rows.spread for found in varying(rows, FUNCTIONS))
+    assert min(errors) < 1e-12
+
+
+@pytest.mark.parametrize(
     "law", [lambda p, q, z: np.sin(p * q + 2 * z), lambda p, q, z: np.exp(p - q) * np.cos(3 * z * q)]
 )
 def test_no_model_is_invented(law: Law) -> None:

@@ -12,7 +12,7 @@ from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials,
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
 from kansym.symbolic.links import LINKS
-from kansym.symbolic.lowdim import solve, sparse
+from kansym.symbolic.lowdim import one_variable, solve, sparse
 from kansym.symbolic.primitives import PRIMITIVES
 from kansym.symbolic.table import EXACT, Candidate, Table, ranked, settled
 
@@ -123,6 +123,11 @@ def test_laws_in_one_variable_are_solved(law: Callable[[Array], Array]) -> None:
     found = solve(table_of(rows_of(law, 1, rows=100)), Budget(60))
     assert found[0].error < 1e-9
     assert found[0].expression.complexity <= 14
+
+
+def test_powers_of_a_logarithm_are_found_under_a_link() -> None:
+    rows = rows_of(lambda x: 1.0 / (0.7 + 0.3 * np.log(x) + 0.05 * np.log(x) ** 3), 1, 0.8, 30.0)
+    assert misfit(one_variable(rows, PRIMITIVES), rows) < 1e-10
 
 
 def test_the_best_comes_first_and_nothing_infinite_is_kept() -> None:
