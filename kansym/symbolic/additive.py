@@ -49,7 +49,8 @@ def spline_columns(x: Array, intervals: int = 10) -> Array:
     return BSpline.design_matrix(x, knots, 3).toarray()
 
 
-def _ridge(matrix: Array, target: Array, roots: Array) -> Array:
+def ridge(matrix: Array, target: Array, roots: Array) -> Array:
+    """The least squares (P,) of a target (N,) by the columns of a matrix (N, P), damped a little; roots: of weights."""
     weighted = matrix * roots[:, None]
     gram = weighted.T @ weighted
     gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
@@ -59,7 +60,7 @@ def _ridge(matrix: Array, target: Array, roots: Array) -> Array:
 def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit: float = 0.02) -> list[Array] | None:
     blocks = [spline_columns(column) for column in inputs.T]
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
-    solution = _ridge(np.hstack(blocks), target, roots)
+    solution = ridge(np.hstack(blocks), target, roots)
     edges = np.cumsum([0] + [block.shape[1] for block in blocks])
     curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
     residual = (sum(curves) - target) * roots
@@ -74,7 +75,7 @@ def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[
     for _ in range(25):
         for place, block in enumerate(blocks):
             others = np.prod([curve for at, curve in enumerate(curves) if at != place], axis=0)
-            curve = block @ _ridge(block * others[:, None], target, np.ones(len(target)))
+            curve = block @ ridge(block * others[:, None], target, np.ones(len(target)))
             curves[place] = curve / np.sqrt(np.mean(curve**2)) if place else curve
     residual = np.prod(curves, axis=0) - target
     return curves if np.std(residual) <= limit * np.std(target) else None

@@ -18,7 +18,7 @@ from itertools import combinations, islice, permutations
 import numpy as np
 from scipy import linalg
 
-from kansym.symbolic.additive import spline_columns
+from kansym.symbolic.additive import ridge, spline_columns
 from kansym.symbolic.canonical import factors_of
 from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
@@ -40,7 +40,8 @@ RIDGE = 1e-10
 PAIRED_LINKS, PAIRS = ("y", "1/y"), 12
 LARGEST = 1e12  # of a function's values
 TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
-MATCHED, KEPT = 8, 3  # scans of a curve that are refined, and formulas of it that are tried in the whole
+ROUNDS = 6
+MATCHED, KEPT = 8, 5  # scans of a curve that are refined, and formulas of it that are tried in the whole
 FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another at most
 FOLLOWED_ERRORS = 10.0  # the same in misfits of the model
 POLYNOMIALS = ((0,), (1,), (-1,), (2,), (-2,), (0, 1), (0, -1), (0, 2), (0, 1, 2))
@@ -59,10 +60,14 @@ class Model:
 
 @dataclass(frozen=True)
 class _Group:
-    """Terms whose coefficients are polynomials in the number, times one curve (N,); None for times 1."""
+    """Terms whose coefficients are polynomials in the number, times one curve (N,); None for times 1.
+
+    weights: (N,) how much an error of the curve counts in the target; None for evenly.
+    """
 
     curve: Array | None
     terms: tuple[tuple[Expression, Polynomial], ...]
+    weights: Array | None = None
 
 
 def varying(rows: Rows, library: Library) -> Iterator[Expression]:
@@ -270,7 +275,27 @@ def _groups(model: Model, v: Array, rows: Rows) -> list[_Group]:
     curves = _Fit.of(spline, model.terms, linked).curves()
     orders = permutations(range(len(curves)))
     allowed = min(FOLLOWED, max(FOLLOWED_ERRORS * model.error, PERFECT))
-    return min((_gathered(model.terms, curves, v, allowed, order) for order in orders), key=_length)
+    groups = min((_gathered(model.terms, curves, v, allowed, order) for order in orders), key=_length)
+    return [_sharpened(groups[0], v, spline, linked)] if len(groups) == 1 else groups
+
+
+def _sharpened(group: _Group, v: Array, spline: Array, rows: Rows) -> _Group:
+    """The only group of a model with its one curve fitted to all terms, and their coefficients to it, in turn."""
+    if group.curve is None:
+        return group
+    values = [term.evaluate(rows.inputs) * v ** float(p) for term, polynomial in group.terms for p, _ in polynomial]
+    columns, roots = np.column_stack(values), rows.roots * np.ones(len(rows))
+    numbers = np.array([c for _, polynomial in group.terms for _, c in polynomial])
+    for _ in range(ROUNDS):
+        factor = columns @ numbers
+        curve = spline @ ridge(spline * factor[:, None], rows.target, roots)
+        matrix = columns * (curve * roots)[:, None]
+        numbers = np.linalg.lstsq(matrix, rows.target * roots, rcond=1e-12)[0]
+        numbers = numbers / numbers[0]
+    fitted = iter(numbers)
+    terms = tuple((term, tuple((p, float(next(fitted))) for p, _ in polynomial)) for term, polynomial in group.terms)
+    weights = np.square((columns @ numbers) * roots)
+    return _Group(curve, terms, weights / np.mean(weights))
 
 
 def _length(groups: list[_Group]) -> tuple[int, int]:
@@ -307,7 +332,7 @@ def _polynomial(curve: Array, base: Array | None, v: Array, allowed: float) -> P
 def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
     if group.curve is None:
         return [whole(1)]
-    fits = match_curve(v, group.curve, None, library, MATCHED, FRONT_POWERS, INNER_POWERS)
+    fits = match_curve(v, group.curve, group.weights, library, MATCHED, FRONT_POWERS, INNER_POWERS)
     return [fit.expression for fit in fits[:KEPT]]
 
 
