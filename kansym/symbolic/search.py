@@ -222,8 +222,10 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
             if settled(found, EXACT) or budget.expired:
                 break
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
-    for expression in varying(table.fit, library) if "coefficients" not in table.without else ():
-        if settled(found, table.goal) or budget.expired:
+    if "coefficients" in table.without or settled(found, table.goal) or budget.expired:
+        return found
+    for expression in varying(table.fit, library):
+        if settled(found, EXACT) or budget.expired:
             break
         if allowed(expression, library):
             found.append(_tidied(expression, "varying coefficients", table))
