@@ -55,7 +55,7 @@ MOST_PASSES = 4
 MOST_COMBINATIONS = 64
 MOST_DIVISIONS = 10
 MOST_TERMS = 6
-MOST_GROUPED = 60
+MOST_GROUPED = 45  # nodes up to which products are multiplied out to look for common factors: the time grows fast
 KEPT = 3
 TRIED = 12
 ROWS = 2000
@@ -157,6 +157,8 @@ class _Rules:
 
     def with_one_exponential(self, expression: Expression) -> Iterator[Expression]:
         """The formula with a part of it as a polynomial in one exponential, written best."""
+        if expression.complexity > MOST_GROUPED:
+            return
         letter = Variable(self.rows.shape[1])
         for node in dict.fromkeys(part for part in expression.walk() if isinstance(part, (Sum, Product))):
             found = in_one_exponential(node, letter, self.parts)
