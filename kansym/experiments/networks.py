@@ -21,7 +21,8 @@ from kansym.symbolic.selection import description_length
 from kansym.training import TrainConfig, train
 
 ROWS, FRESH = 500, 1000
-MEMBERS, STEPS, WEIGHT_L1, HELD_OUT = 4, 60, 1e-5, 0.2
+MEMBERS, WEIGHT_L1, HELD_OUT = 4, 1e-5, 0.2
+STEPS = {"levenberg_marquardt": 60, "adam": 1500}
 OTHERS = 1
 SECONDS = 120.0
 SAME, NEAR = 1e-6, 1e-2
@@ -104,11 +105,13 @@ class Kind:
         layer: of every layer.
         hidden: sums of the one hidden layer.
         readable: whether an edge sees one column: a normalisation over all columns mixes them, and no formula is read.
+        optimizer: of `STEPS`; a grid is learned by Adam alone.
     """
 
     layer: LayerOptions
     hidden: int = 1
     readable: bool = True
+    optimizer: str = "levenberg_marquardt"
 
 
 def explored(task: Task, kind: Kind, noise: float, seed: int, quick: bool = False) -> dict[str, float]:
@@ -155,8 +158,9 @@ def _table(task: Task, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]
 def _trained(x: Tensor, y: Tensor, kind: Kind, seed: int, quick: bool) -> KAN:
     widths = [x.shape[1], kind.hidden, 1]
     model = KAN(widths, 1 if quick else MEMBERS, seed, KANOptions(kind.layer))
+    steps = 5 if quick else STEPS[kind.optimizer]
     settings = TrainConfig(
-        "levenberg_marquardt", 5 if quick else STEPS, l1=WEIGHT_L1, refine=(2 * kind.layer.intervals,), seed=seed,
+        kind.optimizer, steps, l1=WEIGHT_L1, refine=(2 * kind.layer.intervals,), seed=seed,
         validation=HELD_OUT, noise_floor=NOTHING_LEFT,
     )  # fmt: skip
     outcome = train(model, x, y, config=settings)

@@ -261,7 +261,8 @@ class _Run:
         """Take one step with every member at work, measure it, and set back what overflowed."""
         before = self.state
         state = self.optimizer.step(self.at_work, before)
-        errors = torch.stack([self.at_work.errors(state.theta), self.judge.errors(state.theta)], 1)
+        with torch.no_grad():  # a grid that is learned asks for gradients by itself
+            errors = torch.stack([self.at_work.errors(state.theta), self.judge.errors(state.theta)], 1)
         broken = ~(errors.isfinite().all(1) & state.theta.isfinite().all(1))
         if bool(broken.any()):
             state = self._recover(state, broken)

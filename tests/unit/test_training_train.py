@@ -187,6 +187,15 @@ def test_an_unknown_optimizer_is_refused_with_the_nearest_name() -> None:
         TrainConfig(optimizer="lbfg")
 
 
+@pytest.mark.filterwarnings("error")
+def test_other_methods_keep_grids_that_are_parameters_and_give_no_warning() -> None:
+    x, y = table(100)
+    model = KAN([2, 2, 1], 2, 0, KANOptions(LayerOptions(learn_grid=True)))
+    outcome = train(model, x, y, config=TrainConfig("levenberg_marquardt", steps=5, grid_updates=0))
+    for layer, before in zip(outcome.model.stack, model.stack, strict=True):
+        assert torch.equal(layer.grid, before.grid)
+
+
 def test_adam_learns_grids_that_are_parameters_and_keeps_their_knots_in_order() -> None:
     x, y = table(200)
     model = KAN([2, 2, 1], 2, 0, KANOptions(LayerOptions(learn_grid=True)))
