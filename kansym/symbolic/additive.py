@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import permutations
 
 import numpy as np
 from scipy.interpolate import BSpline
 
 from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.curves import match_curve
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
 from kansym.symbolic.table import Table
 
 Array = np.ndarray
+Join = Callable[[list[Expression]], Expression]
+FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
+COMBINED_LINKS = ("y", "1/y")
+SEEN_ROWS, TRIED = 600, 2
+DECADE = 10.0
 
 
 def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterator[Expression]:
@@ -39,6 +47,64 @@ def separable(table: Table, library: Library) -> Iterator[Expression]:
         yield from _matched(curves, rows, library, lambda parts: multiply(*parts))
 
 
+@dataclass(frozen=True)
+class _Form:
+    """Curves (N,) of columns (N, D), how their formulas are joined, and the misfit over the spread."""
+
+    inputs: Array
+    curves: list[Array]
+    join: Join
+    error: float
+
+
+def combined(table: Table, library: Library) -> Iterator[Expression]:
+    """Sums and products of functions of which one sees the product or the quotient of two columns: f(x) g(x y)."""
+    rows = table.fit.take(np.arange(min(len(table.fit), SEEN_ROWS)))
+    if len(rows) < 20 * table.columns:
+        return
+    forms = [form for i, number in _numbers(rows.inputs) for form in _forms(i, number, rows)]
+    for form in sorted(forms, key=lambda form: form.error)[:TRIED]:
+        yield from _matched(form.curves, Rows(form.inputs, rows.target, rows.weights), library, form.join, rows)
+
+
+def _numbers(inputs: Array) -> Iterator[tuple[int, Expression]]:
+    """Columns, each with the products and quotients of it and another that may stand in its place."""
+    for i, j in permutations(range(inputs.shape[1]), 2):
+        for power in (Fraction(1), Fraction(-1)):
+            if power > 0 or np.all(inputs[:, j] != 0):
+                yield i, multiply(Variable(i), raise_to(Variable(j), power))
+
+
+def _forms(place: int, number: Expression, rows: Rows) -> Iterator[_Form]:
+    """The forms that hold with a number in the place of a column."""
+    inputs = rows.inputs.copy()
+    inputs[:, place] = number.evaluate(rows.inputs)
+    if not np.all(np.isfinite(inputs)) or np.ptp(inputs[:, place]) == 0:
+        return
+    back = [number if i == place else Variable(i) for i in range(inputs.shape[1])]
+    for link, target in usable(rows.target):
+        curves = None
+        if link.name in COMBINED_LINKS:
+            curves = _additive_splines(inputs, target, weights_under(link, rows.target, rows.weights))
+        if curves is not None:
+            error = float(np.std(sum(curves) - target) / np.std(target))
+            yield _Form(inputs, curves, lambda parts, link=link: link.inverse(add(*parts)).substitute(back), error)
+    for curves in _factors(inputs, rows.target):
+        product = np.prod(curves, axis=0)
+        curves[0] = curves[0] * (product @ rows.target) / (product @ product)
+        error = float(np.std(np.prod(curves, axis=0) - rows.target) / np.std(rows.target))
+        yield _Form(inputs, curves, lambda parts: multiply(*parts).substitute(back), error)
+
+
+def _factors(inputs: Array, target: Array) -> Iterator[list[Array]]:
+    """Curves whose product is the target, also through logarithms, where its sign allows it."""
+    found = [_product_splines(inputs, target)]
+    if np.all(target > 0):
+        curves = _additive_splines(inputs, np.log(target), None)
+        found.append(curves and [np.exp(curve - curve.mean()) for curve in curves])
+    yield from (curves for curves in found if curves is not None)
+
+
 def spline_columns(x: Array, intervals: int = 10) -> Array:
     """The values (N, B) of cubic B-splines with so many intervals between quantiles of x (N,)."""
     inner = np.quantile(x, np.linspace(0, 1, intervals + 1))
@@ -49,6 +115,12 @@ def spline_columns(x: Array, intervals: int = 10) -> Array:
     return BSpline.design_matrix(x, knots, 3).toarray()
 
 
+def _blocks(inputs: Array) -> list[Array]:
+    """Splines of every column (N,), of its logarithm where it is positive and spans a decade: laws are steep there."""
+    wide = [column.min() > 0 and column.max() > DECADE * column.min() for column in inputs.T]
+    return [spline_columns(np.log(x) if spans else x) for x, spans in zip(inputs.T, wide, strict=True)]
+
+
 def ridge(matrix: Array, target: Array, roots: Array) -> Array:
     """The least squares (P,) of a target (N,) by the columns of a matrix (N, P), damped a little; roots: of weights."""
     weighted = matrix * roots[:, None]
@@ -57,20 +129,20 @@ def ridge(matrix: Array, target: Array, roots: Array) -> Array:
     return np.linalg.solve(gram, weighted.T @ (target * roots))
 
 
-def _additive_splines(inputs: Array, target: Array, weights: Array | None, limit: float = 0.02) -> list[Array] | None:
-    blocks = [spline_columns(column) for column in inputs.T]
+def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> list[Array] | None:
+    blocks = _blocks(inputs)
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
     solution = ridge(np.hstack(blocks), target, roots)
     edges = np.cumsum([0] + [block.shape[1] for block in blocks])
     curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
     residual = (sum(curves) - target) * roots
-    if np.std(residual) > limit * spread(target, roots):
+    if np.std(residual) > FOLLOWED * spread(target, roots):
         return None
     return curves
 
 
-def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[Array] | None:
-    blocks = [spline_columns(column) for column in inputs.T]
+def _product_splines(inputs: Array, target: Array) -> list[Array] | None:
+    blocks = _blocks(inputs)
     curves = [np.ones(len(target)) for _ in blocks]
     for _ in range(25):
         for place, block in enumerate(blocks):
@@ -78,13 +150,13 @@ def _product_splines(inputs: Array, target: Array, limit: float = 0.02) -> list[
             curve = block @ ridge(block * others[:, None], target, np.ones(len(target)))
             curves[place] = curve / np.sqrt(np.mean(curve**2)) if place else curve
     residual = np.prod(curves, axis=0) - target
-    return curves if np.std(residual) <= limit * np.std(target) else None
+    return curves if np.std(residual) <= FOLLOWED * np.std(target) else None
 
 
 def _matched(
-    curves: list[Array], rows: Rows, library: Library, join: Callable[[list[Expression]], Expression]
+    curves: list[Array], rows: Rows, library: Library, join: Join, refined: Rows | None = None
 ) -> Iterator[Expression]:
-    """Formulas from the best primitives of every curve, refined together on the rows."""
+    """Formulas from the best primitives of every curve, refined together on the rows that the joined formula is for."""
     options = []
     for column, curve in zip(rows.inputs.T, curves, strict=True):
         size = np.std(curve)
@@ -95,4 +167,4 @@ def _matched(
     best = [choice[0] for choice in options]
     trials = [best] + [best[:i] + [other] + best[i + 1 :] for i, choice in enumerate(options) for other in choice[1:]]
     for parts in trials:
-        yield polish(join(parts), rows, 60).expression
+        yield polish(join(parts), refined or rows, 60).expression

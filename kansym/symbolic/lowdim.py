@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.symbolic.additive import additive, separable
+from kansym.symbolic.additive import additive, combined, separable
 from kansym.symbolic.algebraic import (
     fractions_of_functions,
     linear,
@@ -30,6 +30,7 @@ from kansym.symbolic.table import EXACT, NATS_PER_NODE, Candidate, Table, price_
 Array = np.ndarray
 HIGHER_DEGREES = {2: ((3, 3), (4, 3), (4, 4)), 3: ((3, 2), (4, 3))}  # above and below, by number of columns
 FEW_TERMS = 8
+MOST_COMBINED = 3
 MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
 
@@ -111,6 +112,11 @@ def _linked(table: Table, library: Library) -> Check:
         yield "product", list(separable(table, library))
 
 
+def _combined(table: Table, library: Library) -> Check:
+    if 1 < table.columns <= MOST_COMBINED:
+        yield "functions of a column and of a product", list(combined(table, library))
+
+
 def _fractions_of_functions(table: Table, library: Library) -> Check:
     if 0 < table.columns <= MOST_HALVED:
         yield "fraction of functions", list(fractions_of_functions(table.fit))
@@ -131,6 +137,7 @@ _STAGES: tuple[tuple[str, Callable[[Table, Library], Check]], ...] = (
     ("curves", _curves),
     ("powers", _powers),
     ("products", _products),
+    ("splines", _combined),
     ("fractions", _sparse_fractions),
     ("dictionary", _sparse),
     ("halves", _halves),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kansym.budget import Budget
-from kansym.symbolic.additive import additive, separable
+from kansym.symbolic.additive import additive, combined, separable
 from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, rationals
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
@@ -98,6 +98,26 @@ def test_a_sum_of_curves_under_a_link_is_found() -> None:
 def test_a_product_of_curves_that_change_sign_is_found() -> None:
     rows = rows_of(lambda a, b: np.cos(1.4 * a) * np.tanh(0.8 * b), 2, -2.0, 2.0)
     assert misfit(list(separable(table_of(rows), PRIMITIVES.only("cos", "sin", "tanh"))), rows) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("law", "low"),
+    [
+        (lambda a, b: np.sqrt(1 + a) * np.tanh(a * b), 0.2),
+        (lambda a, b: np.cos(2 * a) / (1 + a * b) ** 2, 0.1),  # changes sign
+        (lambda a, b: a**2 + np.exp(-a / b), 0.5),
+        (lambda a, b: 1 / (b + np.exp(a * b / 3)), 0.2),
+        (lambda a, b: (1 - np.exp(-2 * a)) / (1 - np.exp(-4 * a * b)), 0.02),  # steep over decades
+    ],
+)
+def test_a_function_of_a_product_beside_one_of_a_column_is_found(law: Callable[..., Array], low: float) -> None:
+    rows = rows_of(law, 2, low, 2.0, rows=800)
+    assert misfit(list(combined(table_of(rows), PRIMITIVES)), rows) < 1e-8
+
+
+def test_no_product_stands_beside_a_column_where_none_does() -> None:
+    rows = rows_of(lambda a, b: np.sin(3 * a * b) + np.sin(5 * (a - b)), 2, -2.0, 2.0, rows=800)
+    assert list(combined(table_of(rows), PRIMITIVES)) == []
 
 
 def test_few_rows_are_not_split_into_curves() -> None:
