@@ -19,6 +19,8 @@ from kansym.symbolic.table import Table
 
 Array = np.ndarray
 Join = Callable[[list[Expression]], Expression]
+COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
+ROWS_PER_NUMBER = 3  # of the finer splines
 FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
 COMBINED_LINKS = ("y", "1/y")
 SEEN_ROWS, TRIED = 600, 2
@@ -105,7 +107,7 @@ def _factors(inputs: Array, target: Array) -> Iterator[list[Array]]:
     yield from (curves for curves in found if curves is not None)
 
 
-def spline_columns(x: Array, intervals: int = 10) -> Array:
+def spline_columns(x: Array, intervals: int = COARSE) -> Array:
     """The values (N, B) of cubic B-splines with so many intervals between quantiles of x (N,)."""
     inner = np.quantile(x, np.linspace(0, 1, intervals + 1))
     if np.any(np.diff(inner) <= 0):
@@ -115,10 +117,10 @@ def spline_columns(x: Array, intervals: int = 10) -> Array:
     return BSpline.design_matrix(x, knots, 3).toarray()
 
 
-def _blocks(inputs: Array) -> list[Array]:
+def _blocks(inputs: Array, intervals: int = COARSE) -> list[Array]:
     """Splines of every column (N,), of its logarithm where it is positive and spans a decade: laws are steep there."""
     wide = [column.min() > 0 and column.max() > DECADE * column.min() for column in inputs.T]
-    return [spline_columns(np.log(x) if spans else x) for x, spans in zip(inputs.T, wide, strict=True)]
+    return [spline_columns(np.log(x) if spans else x, intervals) for x, spans in zip(inputs.T, wide, strict=True)]
 
 
 def ridge(matrix: Array, target: Array, roots: Array) -> Array:
@@ -130,15 +132,17 @@ def ridge(matrix: Array, target: Array, roots: Array) -> Array:
 
 
 def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> list[Array] | None:
-    blocks = _blocks(inputs)
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
-    solution = ridge(np.hstack(blocks), target, roots)
-    edges = np.cumsum([0] + [block.shape[1] for block in blocks])
-    curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
-    residual = (sum(curves) - target) * roots
-    if np.std(residual) > FOLLOWED * spread(target, roots):
-        return None
-    return curves
+    for intervals in (COARSE, FINE):
+        blocks = _blocks(inputs, intervals)
+        edges = np.cumsum([0] + [block.shape[1] for block in blocks])
+        if intervals == FINE and len(target) < ROWS_PER_NUMBER * edges[-1]:
+            return None
+        solution = ridge(np.hstack(blocks), target, roots)
+        curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
+        if np.std((sum(curves) - target) * roots) <= FOLLOWED * spread(target, roots):
+            return curves
+    return None
 
 
 def _product_splines(inputs: Array, target: Array) -> list[Array] | None:

@@ -95,6 +95,11 @@ def test_a_sum_of_curves_under_a_link_is_found() -> None:
     assert misfit(list(additive(table_of(rows), PRIMITIVES.only("exp", "x^2"), LINKS[1:2])), rows) < 1e-8
 
 
+def test_a_sum_of_curves_that_oscillate_is_found() -> None:
+    rows = rows_of(lambda a, b: np.exp(np.sin(14.0 * a) + b**2), 2, -1.0, 1.0, rows=800)
+    assert misfit(list(additive(table_of(rows), PRIMITIVES.only("sin", "x^2"), LINKS)), rows) < 1e-8
+
+
 def test_a_product_of_curves_that_change_sign_is_found() -> None:
     rows = rows_of(lambda a, b: np.cos(1.4 * a) * np.tanh(0.8 * b), 2, -2.0, 2.0)
     assert misfit(list(separable(table_of(rows), PRIMITIVES.only("cos", "sin", "tanh"))), rows) < 1e-7
