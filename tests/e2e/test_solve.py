@@ -33,7 +33,7 @@ def rod(tmp_path: Path, text: str = ROD) -> str:
 def test_a_file_is_solved_saved_and_printed_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["solve", rod(tmp_path), *QUICK, "--json", "--out", str(tmp_path / "run")]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["problem"]["equations"] == ["u_t - u_xx/10"]
+    assert document["problem"]["equations"] == ["u_t - 0.1*u_xx"]
     assert document["networks"]["residuals"]["equation 1"] < 1
     assert document["stop_reason"] == "finished"
     loaded = load_solution(tmp_path / "run")

@@ -88,7 +88,7 @@ def test_shooting_finds_the_constants_and_its_standard_errors_cover_them():
 
 def test_clean_samples_give_the_exact_equations():
     found = find_equations(oscillator(), Settings(time_limit=30))
-    assert found.exact and [str(each) for each in found.equations] == ["dx/dt = y", "dy/dt = -2*x - 3*y/10"]
+    assert found.exact and [str(each) for each in found.equations] == ["dx/dt = y", "dy/dt = -2*x - 0.3*y"]
     assert found.equations[1].latex().startswith(r"\frac{\mathrm{d}y}{\mathrm{d}t} = ")
 
 
