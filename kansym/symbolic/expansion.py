@@ -89,14 +89,23 @@ def grouped(terms: Sequence[Factored], best: Callable[[Expression], Expression])
 
 
 def _shared_by_some(terms: Sequence[Factored]) -> Iterator[Factored]:
-    """Powers of columns, and numbers, that two terms at least share, but not all."""
+    """Powers of columns, and numbers, that two terms at least share, but not all.
+
+    Polynomials stay as they are: a power comes before a sum only where its column is in no term of it, and nothing
+    before some terms of a polynomial in one column.
+    """
     columns = dict.fromkeys((base, e) for term in terms for base, e in term.powers.items() if is_column(base))
+    if len({base for base, _ in columns}) < 2 and all(e > 0 for _, e in columns):
+        return
     numbers = dict.fromkeys(size_of(term.numbers[0]) for term in terms if len(term.numbers) == 1)
     options = [Factored(powers={base: e}) for base, e in columns]
     options += [Factored((number,)) for number in numbers if number != ONE]
     for shared in options:
         inside = [term for term in terms if _holds(term, shared)]
-        if 2 <= len(inside) < len(terms) and all(term.powers for term in inside):
+        left = {base for term in inside for base in _without(term, shared).powers}
+        again = any(base in left for base, e in shared.powers.items() if e > 0)
+        again |= bool(shared.numbers) and len(left) < 2
+        if 2 <= len(inside) < len(terms) and all(term.powers for term in inside) and not again:
             yield shared
 
 
