@@ -51,7 +51,7 @@ _TOKEN = re.compile(
 )
 _CONSTANTS = {"pi": Exact(Fraction(1), pi=1), "E": Exact(Fraction(1), e=1)}
 _ALIASES = {"Abs": "abs", "ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",
-            "arccosh": "acosh", "arctanh": "atanh", "besselj0": "besselj0"}  # fmt: skip
+            "arccosh": "acosh", "arctanh": "atanh", "j0": "besselj0"}  # fmt: skip
 _ROOTS = {"sqrt": Fraction(1, 2), "cbrt": Fraction(1, 3)}
 _TWO = ("besselj", "pow")
 

@@ -203,7 +203,7 @@ PRIMITIVES = Library((CONSTANT, IDENTITY) + tuple(_power(p) for p in EXPONENTS) 
 CALLS: dict[str, Primitive] = {row.name: row for row in _TABLE}
 # Words that mean something else in a formula's text.
 _WORDS = frozenset(
-    {"sqrt", "cbrt", "pow", "besselj", "pi", "E", "x", "Abs", "ln", "arcsin", "arccos", "arctan"}
+    {"sqrt", "cbrt", "pow", "besselj", "j0", "pi", "E", "x", "Abs", "ln", "arcsin", "arccos", "arctan"}
     | {"arcsinh", "arccosh", "arctanh"}
 )
 
