@@ -161,9 +161,10 @@ class Problem:
 
     def searched_views(self, budget: Part, listen: Listener) -> list[Candidate]:
         """Candidates of the search on every view of the rows, until one leaves nothing to find."""
-        found = self._monomials()
-        if self.explained(found):
-            return found
+        plain = self._monomials()
+        if self.explained(plain):
+            return plain
+        found: list[Candidate] = []
         views = list(self.views())
         for place, view in enumerate(views):
             last = place == len(views) - 1

@@ -22,9 +22,9 @@ Join = Callable[[list[Expression]], Expression]
 COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
 ROWS_PER_NUMBER = 3  # of the finer splines
 FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
-COMBINED_LINKS = ("y", "1/y")
-SEEN_ROWS, TRIED = 600, 2
-DECADE = 10.0
+COMBINED_LINKS = ("y", "1/y")  # of sums; products are looked for by themselves
+SEEN_ROWS, TRIED = 600, 2  # rows, and the best forms that are matched, where a function sees two columns
+DECADE = 10.0  # largest over smallest value from which a column is seen on a logarithmic scale
 
 
 def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterator[Expression]:
@@ -85,9 +85,8 @@ def _forms(place: int, number: Expression, rows: Rows) -> Iterator[_Form]:
         return
     back = [number if i == place else Variable(i) for i in range(inputs.shape[1])]
     for link, target in usable(rows.target):
-        curves = None
-        if link.name in COMBINED_LINKS:
-            curves = _additive_splines(inputs, target, weights_under(link, rows.target, rows.weights))
+        weights = weights_under(link, rows.target, rows.weights)
+        curves = _additive_splines(inputs, target, weights) if link.name in COMBINED_LINKS else None
         if curves is not None:
             error = float(np.std(sum(curves) - target) / np.std(target))
             yield _Form(inputs, curves, lambda parts, link=link: link.inverse(add(*parts)).substitute(back), error)
@@ -100,11 +99,12 @@ def _forms(place: int, number: Expression, rows: Rows) -> Iterator[_Form]:
 
 def _factors(inputs: Array, target: Array) -> Iterator[list[Array]]:
     """Curves whose product is the target, also through logarithms, where its sign allows it."""
-    found = [_product_splines(inputs, target)]
-    if np.all(target > 0):
-        curves = _additive_splines(inputs, np.log(target), None)
-        found.append(curves and [np.exp(curve - curve.mean()) for curve in curves])
-    yield from (curves for curves in found if curves is not None)
+    product = _product_splines(inputs, target)
+    if product is not None:
+        yield product
+    logarithms = _additive_splines(inputs, np.log(target), None) if np.all(target > 0) else None
+    if logarithms is not None:
+        yield [np.exp(curve - curve.mean()) for curve in logarithms]
 
 
 def spline_columns(x: Array, intervals: int = COARSE) -> Array:

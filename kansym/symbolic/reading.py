@@ -290,8 +290,7 @@ def term_order(term: Expression) -> tuple:
 
 def has_whole_powers(expression: Expression) -> bool:
     """Whether an expression is a number times whole powers of columns, or the square root of such a product."""
-    factors = expression.factors if isinstance(expression, Product) else (expression,)
-    powers = [base_and_exponent(factor) for factor in factors if not isinstance(factor, Constant)]
+    powers = [base_and_exponent(factor) for factor in factors_of(expression) if not isinstance(factor, Constant)]
     if not all(is_column(base) for base, _ in powers):
         return False
     return all(power.denominator == 1 for _, power in powers) or all(power.denominator == 2 for _, power in powers)

@@ -158,6 +158,7 @@ class Refit:
 
     @cached_property
     def seams(self) -> tuple[Seam, ...]:
+        """Where periodic ends meet."""
         return seams(self.problem, REFITTED_EDGE)
 
     @cached_property
