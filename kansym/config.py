@@ -11,8 +11,8 @@ from kansym.errors import ConfigError
 
 PRESETS: dict[str, float] = {"fast": 15.0, "default": 60.0, "thorough": 600.0}
 STAGES = (
-    "screening", "units", "sums", "reductions", "parts", "polynomials", "splines", "fractions", "curves", "powers",
-    "products", "coefficients", "halves", "dictionary", "network", "simplification",
+    "screening", "units", "sums", "reductions", "parts", "polynomials", "splines", "fractions", "shapes", "curves",
+    "powers", "products", "coefficients", "halves", "dictionary", "network", "simplification",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -11,6 +11,7 @@ from kansym.config import Config
 from kansym.data import Dataset
 from kansym.result import Points, Result
 from kansym.structure.evidence import seen
+from kansym.structure.neighbours import columns_of, find_neighbours
 from kansym.structure.order import find_order
 from kansym.structure.screening import missed, screen
 from kansym.structure.symmetry import Rows
@@ -42,7 +43,7 @@ class Narrowing:
             return cls(dataset, every)
         found = screen(dataset.inputs, dataset.targets[:, 0], config.seed)
         hinted = {index for hint in hints for index in hint.variables}
-        together = _acting_as_one(dataset) if len(found.kept) < dataset.columns else ()
+        together = _acting_as_few(dataset) if len(found.kept) < dataset.columns else ()
         kept = tuple(sorted({*found.kept, *hinted, *together}))
         return cls(dataset, kept, {column: twin for column, twin in found.same.items() if column not in kept})
 
@@ -132,11 +133,12 @@ class Narrowing:
         return replace(points, inputs=self.dataset.inputs[shown_rows(self.dataset.rows)])
 
 
-def _acting_as_one(dataset: Dataset) -> tuple[int, ...]:
-    """The columns of the one number that the target is a function of, where no smooth model can show it."""
-    inputs, target = dataset.inputs, dataset.targets[:, 0]
-    step = find_order(Rows(inputs[::2], target[::2], inputs[1::2], target[1::2]))
-    return () if step is None else tuple(i for i, power in enumerate(step.invariants[0]) if power)
+def _acting_as_few(dataset: Dataset) -> tuple[int, ...]:
+    """The columns of the one or two numbers that the target is a function of, where no smooth model can show them."""
+    rows = Rows.of(dataset.inputs, dataset.targets[:, 0])
+    step = find_order(rows) or find_neighbours(rows, idle=True)
+    return () if step is None else columns_of(step)
+
 
 
 SHOWN_ROWS = 2000

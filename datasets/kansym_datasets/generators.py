@@ -1,4 +1,4 @@
-"""Seeded data for the benchmark laws: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench, KAN toys, everyday, textbook."""
+"""Seeded data for the benchmark laws: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench, KAN toys, everyday, textbook, field."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def suite(name: str) -> list[str]:
 
     Args:
         name: feynman, bonus, strogatz, nguyen, srsd, srsd-easy, srsd-medium, srsd-hard, empirical, toys, everyday,
-            everyday-view, everyday-unseen or textbook.
+            everyday-view, everyday-unseen, textbook or field.
 
     Raises:
         DataError: if there is no such suite.

@@ -14,8 +14,11 @@ Array = np.ndarray
 TUNING_ROWS = 250
 LARGEST_ROWS = 900
 JITTER = 1e-11
-NOISE_STARTS = (1e-6, 1e-2)  # the likelihood has one optimum that calls the rest noise and one that bends to follow it
+# Length scales as functions of the columns, with noise: the likelihood has one optimum that calls the rest noise, one
+# that bends to follow it, and for what oscillates one that only a short scale leads to.
+STARTS = ((2.0, 0.5, 1e-6), (2.0, 0.5, 1e-2), (0.25, 0.1, 1e-3))
 CONVINCING = 3e-3  # held-out error below which the second start is not needed
+LOST = 0.3  # the same above which the third is
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ def fit_surrogate(
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(points))
     tuning, kept = order[:TUNING_ROWS], order[:LARGEST_ROWS]
     best = None
-    for start in NOISE_STARTS:
+    for place, start in enumerate(STARTS):
+        if best is not None and best.held_out < (CONVINCING, CONVINCING, LOST)[place]:
+            break
         scales, noise = _tune(points[tuning], values[tuning], start)
         nodes = points[kept] / scales
         weights = _solve(nodes, values[kept], noise)
@@ -77,8 +82,6 @@ def fit_surrogate(
         held_out = float(np.sqrt(np.mean(error**2)) / max(held_target.std(), 1e-300))
         if best is None or held_out < best.held_out:
             best = replace(model, held_out=held_out)
-        if held_out < CONVINCING:
-            break
     return best
 
 
@@ -98,8 +101,8 @@ def _solve(nodes: Array, values: Array, noise: float) -> Array:
             floor *= 10.0
 
 
-def _tune(points: Array, values: Array, noise_start: float) -> tuple[Array, float]:
-    """Length scales (D,) and noise variance (relative to the signal's) of the greatest marginal likelihood."""
+def _tune(points: Array, values: Array, start: tuple[float, float, float]) -> tuple[Array, float]:
+    """Length scales (D,) and noise variance (relative to the signal's) of the greatest marginal likelihood near a start."""
     gaps = (points[:, None, :] - points[None, :, :]) ** 2  # (n, n, D)
     count, columns = points.shape
 
@@ -120,7 +123,8 @@ def _tune(points: Array, values: Array, noise_start: float) -> tuple[Array, floa
         by_noise = 0.5 * noise * np.trace(inner)
         return float(likelihood), np.append(by_scale, by_noise)
 
-    start = np.append(np.full(columns, np.log(2.0 + 0.5 * columns)), np.log(noise_start))
+    scale, more, noise_start = start
+    first = np.append(np.full(columns, np.log(scale + more * columns)), np.log(noise_start))
     bounds = [(-2.5, 5.5)] * columns + [(np.log(1e-12), np.log(4.0))]
-    found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    found = optimize.minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
     return np.exp(found.x[:-1]), float(np.exp(found.x[-1]))

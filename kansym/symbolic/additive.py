@@ -23,6 +23,7 @@ COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
 ROWS_PER_NUMBER = 3  # of the finer splines
 FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
 COMBINED_LINKS = ("y", "1/y")  # of sums; products are looked for by themselves
+TURNS = 25  # of least squares for the factors of a product
 SEEN_ROWS, TRIED = 600, 2  # rows, and the best forms that are matched, where a function sees two columns
 DECADE = 10.0  # largest over smallest value from which a column is seen on a logarithmic scale
 
@@ -146,15 +147,25 @@ def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> li
 
 
 def _product_splines(inputs: Array, target: Array) -> list[Array] | None:
-    blocks = _blocks(inputs)
+    for intervals in (COARSE, FINE):
+        blocks = _blocks(inputs, intervals)
+        if intervals == FINE and len(target) < ROWS_PER_NUMBER * sum(block.shape[1] for block in blocks):
+            return None
+        curves = _alternated(blocks, target)
+        if np.std(np.prod(curves, axis=0) - target) <= FOLLOWED * np.std(target):
+            return curves
+    return None
+
+
+def _alternated(blocks: list[Array], target: Array) -> list[Array]:
+    """Curves (N,), one of each block of spline columns, whose product follows the target: least squares by turns."""
     curves = [np.ones(len(target)) for _ in blocks]
-    for _ in range(25):
+    for _ in range(TURNS):
         for place, block in enumerate(blocks):
             others = np.prod([curve for at, curve in enumerate(curves) if at != place], axis=0)
             curve = block @ ridge(block * others[:, None], target, np.ones(len(target)))
             curves[place] = curve / np.sqrt(np.mean(curve**2)) if place else curve
-    residual = np.prod(curves, axis=0) - target
-    return curves if np.std(residual) <= FOLLOWED * np.std(target) else None
+    return curves
 
 
 def _matched(

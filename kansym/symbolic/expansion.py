@@ -163,6 +163,9 @@ def in_one_exponential(node: Expression, letter: Variable, parts: Parts) -> tupl
     unit = found[0][1]
     if any(rest != unit for _, rest in found) or letter.index in node.variables:
         return None
+    least = min(abs(rate) for rate, _ in found)
+    if any((rate / least).denominator > 1 for rate, _ in found):
+        return None  # exp(-u/5) and exp(-u/3) side by side are read as they are
     powers = {wave: _in_letter(wave.name, letter, rate) for wave, (rate, _) in zip(waves, found, strict=True)}
     terms = expanded(canonical(node.map(lambda n: powers.get(n, n) if isinstance(n, Call) else n)), parts)
     if terms is None or len(terms) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -23,13 +24,17 @@ from kansym.symbolic.expression import Constant, Expression, add, multiply
 from kansym.symbolic.links import LINKS, usable, weights_under
 from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.sparse import best_subsets
+from kansym.symbolic.superposition import sums_of_shapes
 from kansym.symbolic.table import EXACT, NATS_PER_NODE, Candidate, Table, price_of, ranked, reached, settled, thinned
 
 Array = np.ndarray
 HIGHER_DEGREES = {2: ((3, 3), (4, 3), (4, 4)), 3: ((3, 2), (4, 3))}  # above and below, by number of columns
 FEW_TERMS = 8
+MOST_DRAWN, LONGEST_DRAWN, ROWS_PER_CONSTANT = 5, 16, 20  # of a curve with which the search of a noisy column ends
+SHAPED_LINKS = ("1/y", "log y", "y^2")  # under which sums of shapes are looked for
 MOST_COMBINED = 3
 MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
@@ -43,7 +48,19 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
                 found.append(Candidate(expression, table.error(expression), origin))
         if budget.expired or settled(found, table.goal) or (table.rough and reached(found, table.goal)):
             break
+        if origin == "curve" and drawn(found, table):
+            break
     return ranked(found, price_of(len(table.fit)))
+
+
+def drawn(found: list[Candidate], table: Table) -> bool:
+    """Whether a short formula of one noisy column is at the noise and leaves no pattern, so that longer ones are idle."""
+    if table.columns != 1 or table.goal <= EXACT:
+        return False
+    most = min(MOST_DRAWN, len(table.fit) // ROWS_PER_CONSTANT)
+    short = [each for each in found if each.expression.complexity <= LONGEST_DRAWN and each.error <= table.goal]
+    few = [each.expression for each in short if len(each.expression.free_constants) <= most]
+    return any(reaches_noise(expression, table.fit) for expression in few)
 
 
 def _checks(table: Table, library: Library) -> Iterator[tuple[str, list[Expression]]]:
@@ -84,8 +101,27 @@ def _sparse_fractions(table: Table, library: Library) -> Check:
 
 
 def _curves(table: Table, library: Library) -> Check:
-    if table.columns == 1:
+    """What is quickest first: sums of one and of two shapes, single curves, then sums of three, and sums under links."""
+    if table.columns != 1:
+        return
+    sums = sums_of_shapes(table.fit) if "shapes" not in table.without else iter(())
+    for found in islice(sums, 2):
+        yield "sum of shapes", found
+    if "curves" not in table.without:
         yield "curve", one_variable(table.fit, library)
+    for found in sums:
+        yield "sum of shapes", found
+    if "shapes" not in table.without:
+        yield from _linked_shapes(table.fit)
+
+
+def _linked_shapes(rows: Rows) -> Check:
+    for link, target in usable(rows.target):
+        if link.name in SHAPED_LINKS:
+            changed = Rows(rows.inputs, target, weights_under(link, rows.target, rows.weights))
+            for found in sums_of_shapes(changed, 2):
+                inverted = [polish(link.inverse(each), rows, 60).expression for each in found]
+                yield f"sum of shapes, {link.name}", inverted
 
 
 def _powers(table: Table, library: Library) -> Check:
@@ -134,7 +170,7 @@ _STAGES: tuple[tuple[str, Callable[[Table, Library], Check]], ...] = (
     ("polynomials", _first),
     ("splines", _added),
     ("fractions", _fractions),
-    ("curves", _curves),
+    ("", _curves),  # of two stages
     ("powers", _powers),
     ("products", _products),
     ("splines", _combined),

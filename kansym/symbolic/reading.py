@@ -32,6 +32,7 @@ STACKED = 1.0  # nodes that a fraction within a fraction is worth avoiding
 BOTH_SIDES = 2.25  # nodes that a column before and under a root is worth avoiding
 LOOSE = 0.5  # nodes that a number before a square root is worth avoiding that the root could hold
 UNDONE = 3.0  # nodes that x*(a + b/x), or a root of exp(x), is worth avoiding
+HELD = 3.0  # nodes that a number before a sum with numbers is worth avoiding
 REPEATED = 2.0  # nodes that a ratio saves where it occurs again: one would give it a letter
 # What a function adds to its argument, where that is not one symbol; composed ones as they are printed.
 CALL_LENGTHS = {
@@ -63,9 +64,18 @@ def _measure(expression: Expression) -> tuple:
     length += BOTH_SIDES * _count_both_sides(expression)
     length += LOOSE * sum(map(is_loose_before_root, nodes))
     length += UNDONE * sum(_is_undone(node) or _is_power_of_exp(node) for node in nodes)
+    length += HELD * sum(map(_holds_numbers, nodes))
     length -= REPEATED * _repeated_ratios(nodes)
     minuses = sum(isinstance(node, Constant) and node.value < 0 for node in nodes)
     return (length, sum(map(is_column, nodes)), minuses, sum(map(_root_content, nodes)), expression.complexity)
+
+
+def _holds_numbers(node: Expression) -> bool:
+    """Whether a node is a number times a sum in which numbers stand as well: 3*(u + 2/5) for 3*u + 6/5."""
+    if not (isinstance(node, Product) and len(node.factors) == 2 and isinstance(node.factors[0], Constant)):
+        return False
+    inside = [factor for term in node.factors[1].children for factor in factors_of(term)]
+    return isinstance(node.factors[1], Sum) and any(isinstance(f, Constant) and abs(f.value) != 1 for f in inside)
 
 
 def _ties(expression: Expression) -> tuple:

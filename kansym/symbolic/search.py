@@ -10,6 +10,7 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
+from kansym.structure.neighbours import find_neighbours
 from kansym.structure.order import find_order
 from kansym.structure.signs import sign_columns
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
@@ -20,7 +21,7 @@ from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.lowdim import solve
+from kansym.symbolic.lowdim import drawn, solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.selection import reaches_noise
@@ -56,8 +57,8 @@ Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
 
 
 def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
-    """A reduction that the gradients of a smooth model show, or the order of the rows where no model is any good."""
-    return find_combination(rows) or find_scaling(rows) or find_order(rows)
+    """A reduction that the gradients of a smooth model show, or which rows are near where no model is any good."""
+    return find_combination(rows) or find_scaling(rows) or find_order(rows) or find_neighbours(rows)
 
 
 def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
@@ -121,7 +122,7 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
     stages = _deeper(table, budget, library) if not (settled(found, table.goal) and _spent(found, table)) else ()
     for candidates in stages:
         found += candidates
-        if budget.expired or (reached(found, table.goal) and _spent(found, table)):
+        if budget.expired or (reached(found, table.goal) and _spent(found, table)) or drawn(found, table):
             break
     return ranked(found, price_of(len(table.fit)))
 

@@ -123,7 +123,9 @@ class _Rules:
         self._divisions: dict[tuple[Expression, Fraction], list[Factored]] = {}
 
     def sign(self, node: Expression) -> int:
-        """1 or -1 where the node has this sign on all rows, else 0."""
+        """1 or -1 where the node has this sign on all rows, else 0. A letter beyond the columns is an exponential."""
+        if max(node.variables, default=-1) >= self.rows.shape[1]:
+            return int(isinstance(node, Variable))
         if node not in self._signs:
             found = node.evaluate(self.rows)
             self._signs[node] = 1 if np.all(found > 0) else -1 if np.all(found < 0) else 0
