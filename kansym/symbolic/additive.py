@@ -10,11 +10,12 @@ from itertools import permutations
 import numpy as np
 from scipy.interpolate import BSpline
 
-from kansym.symbolic.constants import Rows, polish, spread
+from kansym.symbolic.constants import Rows, mean_square, polish, spread
 from kansym.symbolic.curves import match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
+from kansym.symbolic.superposition import best_shapes
 from kansym.symbolic.table import Table
 
 Array = np.ndarray
@@ -23,6 +24,9 @@ COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
 ROWS_PER_NUMBER = 3  # of the finer splines
 FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
 COMBINED_LINKS = ("y", "1/y")  # of sums; products are looked for by themselves
+SHAPES = 2  # with two numbers inside or more, that are tried for every curve beside the primitives
+OPTIONS = 4  # formulas of a curve
+SPLINED = 5e-8  # share of a variance that coarse splines leave of a curve
 TURNS = 25  # of least squares for the factors of a product
 SEEN_ROWS, TRIED = 600, 2  # rows, and the best forms that are matched, where a function sees two columns
 DECADE = 10.0  # largest over smallest value from which a column is seen on a logarithmic scale
@@ -43,7 +47,7 @@ def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterato
 def separable(table: Table, library: Library) -> Iterator[Expression]:
     """y = product of one-variable splines (signs may change), each then matched by a primitive."""
     rows = table.fit
-    if len(rows) < 20 * table.columns or np.all(rows.target > 0):
+    if len(rows) < 20 * table.columns:
         return
     curves = _product_splines(rows.inputs, rows.target)
     if curves is not None:
@@ -168,6 +172,12 @@ def _alternated(blocks: list[Array], target: Array) -> list[Array]:
     return curves
 
 
+def _drawing_cost(form: Expression, rows: Rows) -> float:
+    """Decades of misfit and length of a formula of a curve."""
+    error = mean_square(form, rows) / max(float(np.var(rows.target)), 1e-300)
+    return float(np.log10(error + SPLINED)) + 0.15 * form.complexity
+
+
 def _matched(
     curves: list[Array], rows: Rows, library: Library, join: Join, refined: Rows | None = None
 ) -> Iterator[Expression]:
@@ -176,9 +186,10 @@ def _matched(
     for column, curve in zip(rows.inputs.T, curves, strict=True):
         size = np.std(curve)
         fits = match_curve(column, curve, None, library, 6) if size > 0 else []
-        simple = sorted(fits, key=lambda fit: np.log10(fit.error + 1e-9) + 0.15 * fit.expression.complexity)[:3]
-        replaced = [fit.expression.substitute([Variable(len(options))]) for fit in simple]
-        options.append(replaced or [Constant(float(curve.mean()))])
+        forms = [fit.expression for fit in fits]
+        forms += best_shapes(column, curve, None, library, SHAPES) if refined is None and size > 0 else []
+        ranked = sorted(forms, key=lambda form, at=Rows(column[:, None], curve): _drawing_cost(form, at))[:OPTIONS]
+        options.append([form.substitute([Variable(len(options))]) for form in ranked] or [Constant(float(curve.mean()))])
     best = [choice[0] for choice in options]
     trials = [best] + [best[:i] + [other] + best[i + 1 :] for i, choice in enumerate(options) for other in choice[1:]]
     for parts in trials:

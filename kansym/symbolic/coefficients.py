@@ -25,6 +25,7 @@ from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
+from kansym.symbolic.superposition import best_shapes
 
 Array = np.ndarray
 Polynomial = tuple[tuple[int, float], ...]  # powers with their coefficients
@@ -42,6 +43,7 @@ LARGEST = 1e12  # of a function's values
 TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
 ROUNDS = 6
 MATCHED, KEPT = 8, 5  # scans of a curve that are refined, and formulas of it that are tried in the whole
+SHAPES = 2  # with two numbers inside or more that are tried as well
 FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another at most
 FOLLOWED_ERRORS = 10.0  # the same in misfits of the model
 POLYNOMIALS = ((0,), (1,), (-1,), (2,), (-2,), (0, 1), (0, -1), (0, 2), (0, 1, 2))
@@ -333,7 +335,7 @@ def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
     if group.curve is None:
         return [whole(1)]
     fits = match_curve(v, group.curve, group.weights, library, MATCHED, FRONT_POWERS, INNER_POWERS)
-    return [fit.expression for fit in fits[:KEPT]]
+    return [fit.expression for fit in fits[:KEPT]] + best_shapes(v, group.curve, group.weights, library, SHAPES)
 
 
 def _written(group: _Group, shape: Expression, number: Expression) -> Expression:

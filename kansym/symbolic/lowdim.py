@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from fractions import Fraction
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from kansym.symbolic.algebraic import (
     rationals,
     rough_rationals,
 )
+from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve, shifted_powers
 from kansym.symbolic.dictionary import features
-from kansym.symbolic.expression import Constant, Expression, add, multiply
+from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, usable, weights_under
 from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
@@ -33,8 +35,9 @@ from kansym.symbolic.table import EXACT, NATS_PER_NODE, Candidate, Table, price_
 Array = np.ndarray
 HIGHER_DEGREES = {2: ((3, 3), (4, 3), (4, 4)), 3: ((3, 2), (4, 3))}  # above and below, by number of columns
 FEW_TERMS = 8
+MOST_INVERTED = 3  # columns up to which fractions of inverse columns are looked for
 MOST_DRAWN, LONGEST_DRAWN, ROWS_PER_CONSTANT = 5, 16, 20  # of a curve with which the search of a noisy column ends
-SHAPED_LINKS = ("1/y", "log y", "y^2")  # under which sums of shapes are looked for
+SHAPED_LINKS = ("1/y", "log y")  # under which sums of shapes are looked for
 MOST_COMBINED = 3
 MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
@@ -85,12 +88,25 @@ def _first(table: Table, library: Library) -> Check:
 def _added(table: Table, library: Library) -> Check:
     if table.columns > 1:
         yield "additive", list(additive(table, library, LINKS[:1]))
+        yield "product", list(separable(table, library))
 
 
 def _fractions(table: Table, library: Library) -> Check:
     for degree in ((1, 2), (2, 2)) if table.columns <= 4 else ((1, 1),):
         if table.columns:
             yield "rational", list(rationals(table.fit, *degree))
+    if 2 <= table.columns <= MOST_INVERTED and np.all(table.fit.inputs != 0):
+        for inverted in _subsets(table.columns):
+            back = [raise_to(Variable(i), Fraction(-1 if i in inverted else 1)) for i in range(table.columns)]
+            rows = Rows(table.fit.inputs ** [-1.0 if i in inverted else 1.0 for i in range(table.columns)],
+                        table.fit.target, table.fit.weights)  # fmt: skip
+            found = [each.substitute(back) for degree in ((1, 2), (2, 2)) for each in rationals(rows, *degree)]
+            yield "rational of inverse columns", list(map(canonical, found))
+
+
+def _subsets(columns: int) -> list[tuple[int, ...]]:
+    """Some of the columns: all choices but none."""
+    return [chosen for count in range(1, columns + 1) for chosen in combinations(range(columns), count)]
 
 
 def _sparse_fractions(table: Table, library: Library) -> Check:
@@ -109,10 +125,17 @@ def _curves(table: Table, library: Library) -> Check:
         yield "sum of shapes", found
     if "curves" not in table.without:
         yield "curve", one_variable(table.fit, library)
-    for found in sums:
-        yield "sum of shapes", found
     if "shapes" not in table.without:
+        yield from _shapes_of_inverse(table.fit)
+        yield from (("sum of shapes", found) for found in sums)
         yield from _linked_shapes(table.fit)
+
+
+def _shapes_of_inverse(rows: Rows) -> Check:
+    if np.all(rows.inputs > 0):
+        inverse = raise_to(Variable(0), Fraction(-1))
+        for found in sums_of_shapes(Rows(1.0 / rows.inputs, rows.target, rows.weights), 2):
+            yield "sum of shapes of 1/x", [canonical(each.substitute([inverse])) for each in found]
 
 
 def _linked_shapes(rows: Rows) -> Check:
@@ -145,7 +168,6 @@ def _sparse(table: Table, library: Library) -> Check:
 def _linked(table: Table, library: Library) -> Check:
     if table.columns > 1:
         yield "additive under a link", list(additive(table, library, LINKS[1:]))
-        yield "product", list(separable(table, library))
 
 
 def _combined(table: Table, library: Library) -> Check:

@@ -20,6 +20,8 @@ MOST_TURNS = 60  # periods over the range
 POWERS = np.concatenate([np.arange(-6.0, 0.0, 0.25), np.arange(0.125, 8.0, 0.25)])
 STRETCHES, FALLS = (0.3, 0.5, 0.7, 1.4, 1.8, 2.6, 3.5, 5.0), np.geomspace(0.2, 20.0, 8)
 DAMPINGS = np.array([-16.0, -8.0, -4.0, -2.0, -1.0, -0.4, 0.7, 2.0, 5.0])
+LINE_POWERS = (-3.0, -1.5, -0.7, -0.3, 0.3, 0.7, 1.5, 2.5, 4.0)
+OUTER_POWERS, INNER_POWERS = (-3.0, -1.5, -0.6, 0.3, 0.7, 1.5, 3.0), (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.5)
 FEW_POWERS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 
@@ -152,6 +154,22 @@ def _grid(*axes: Sequence[float] | Array) -> Array:
     return np.array(list(product(*axes)), dtype=float)
 
 
+def _shifted_powers(places: Array) -> Array:
+    """Exponents and places of a line's zero."""
+    return np.array([(p, place) for p in LINE_POWERS for place in places[::4, 0]])
+
+
+def _powers_of_powers(z: Array) -> Array:
+    """Numbers q, a, p of (1 + a x**p)**q, 1 at three places of the range on a logarithmic scale."""
+    places = np.exp(np.quantile(np.log(z), (0.1, 0.5, 0.9)))
+    return np.array([(q, place**-p, p) for q in OUTER_POWERS for p in INNER_POWERS for place in places])
+
+
+def _thermal(z: Array) -> Array:
+    """Powers and positive rates."""
+    return _grid((-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0), -_rates(z, 12)[:12])
+
+
 def _stretched(z: Array) -> Array:
     middle = float(np.exp(np.mean(np.log(z))))
     return np.array([(-fall / middle**p, p) for p in STRETCHES for fall in FALLS])
@@ -219,6 +237,16 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("growth that slows", (call("exp", multiply(whole(-1), call("exp", _times(_CENTRED)))),), _bends),
     Family("hyperbolic cotangent", (_over(call("tanh", _RATE)),), lambda z: -_rates(z, 50)[:50, None], positive=True),
+    Family("power of a line", (_power(_CENTRED),), lambda z: _shifted_powers(_before(z)), positive=False),
+    Family("power of what is ahead", (_power(_TO_THE_END),), lambda z: _shifted_powers(_after(z))),
+    Family(
+        "power of a power",
+        (call("exp", _times(call("log", add(whole(1), _times(_power(X)))))),),
+        _powers_of_powers,
+        positive=True,
+    ),
+    Family("Bose", (multiply(_power(X), _over(add(call("exp", _RATE), whole(-1)))),), _thermal, positive=True),
+    Family("Einstein", (multiply(_power(X), _over(call("sinh", _RATE), 2)),), _thermal, positive=True),
     Family("oscillation", _waves(_RATE), lambda z: _frequencies(z, 240)[:, None]),
     Family(
         "damped oscillation",

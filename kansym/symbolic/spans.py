@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 from scipy import linalg
 
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import usable
 
 Array = np.ndarray
@@ -23,11 +23,12 @@ NOTHING = 1e-10  # RMS of what is left over the spread of the target
 DEPENDENT = 1e-9  # of a column, when less than this of it is new
 ROWS_PER_FUNCTION = 2.5
 MOST_TERMS = 16
+MOST_MIXED, ROWS_PER_WAVE = 5, 1.2  # of the largest sets, which are only believed when they leave nothing
 POWERS = ("1", "-1", "2", "-2", "1/2", "3")
 
 
 def exact_sums(rows: Rows) -> Iterator[Expression]:
-    """Sums of powers, logarithms and products of two columns that leave nothing of the target under some link."""
+    """Sums of powers, logarithms, products and waves of columns that leave nothing of the target under some link."""
     for expressions in _functions(rows.inputs.shape[1], len(rows)):
         found = list(_within(expressions, rows))
         if found:
@@ -46,6 +47,29 @@ def _functions(columns: int, rows: int) -> Iterator[list[Expression]]:
     for expressions in sets:
         if ROWS_PER_FUNCTION * len(expressions) < rows:
             yield expressions
+    for listed in (_mixed, _waves) if columns <= MOST_MIXED else ():
+        expressions = listed(names)
+        if ROWS_PER_WAVE * len(expressions) < rows:
+            yield expressions
+
+
+def _mixed(names: list[Expression]) -> list[Expression]:
+    """All products of powers 0, 1 and 2 of the columns."""
+    every = product((0, 1, 2), repeat=len(names))
+    return [multiply(*(raise_to(name, Fraction(p)) for name, p in zip(names, powers, strict=True) if p))
+            for powers in every if any(powers)]  # fmt: skip
+
+
+def _waves(names: list[Expression]) -> list[Expression]:
+    """Sines and cosines of columns, and of sums and differences of two, by themselves and times one or two others."""
+    found = list(names)
+    for inside in (*combinations(names, 1), *combinations(names, 2)):
+        others = [name for name in names if name not in inside]
+        factors = [whole(1), *others, *(multiply(a, b) for a, b in combinations(others, 2))]
+        ways = [add(*inside)] if len(inside) == 1 else [add(*inside), add(inside[0], multiply(whole(-1), inside[1]))]
+        waves = [call(name, argument) for argument in ways for name in ("sin", "cos")]
+        found += [multiply(factor, wave) for wave in waves for factor in factors]
+    return found
 
 
 def _within(expressions: list[Expression], rows: Rows) -> Iterator[Expression]:

@@ -16,7 +16,9 @@ from itertools import combinations_with_replacement, zip_longest
 import numpy as np
 
 from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Tape, add, multiply
+from kansym.symbolic.primitives import Library
 from kansym.symbolic.shapes import FAMILIES, Family, Shape, X
 from kansym.symbolic.table import NATS_PER_NODE
 
@@ -132,6 +134,12 @@ def sums_of_shapes(rows: Rows, most: int = 3) -> Iterator[list[Expression]]:
         yield [polish(_written(each, points), rows, 100).expression for each in best[:WRITTEN]]
 
 
+def best_shapes(z: Array, t: Array, weights: Array | None, library: Library, keep: int) -> list[Expression]:
+    """The best single shapes of Variable(0) on a constant or sloping background for points z (N,), t (N,)."""
+    found = next(sums_of_shapes(Rows(z[:, None], t, weights), 1), [])
+    return [each for each in found if allowed(each, library)][:keep]
+
+
 def _best(trials: Sequence[_Sum], sure: Sequence[_Sum], points: _Points) -> list[_Sum]:
     """Sums trained, the best first: many of them a little, the best of these and the sure ones to the end."""
     ranked = sorted((each for each in trials if _turns(each, points)), key=lambda each: each.error)
@@ -140,7 +148,10 @@ def _best(trials: Sequence[_Sum], sure: Sequence[_Sum], points: _Points) -> list
         trained = [_trained(each, points, steps) for each in _in_turn(ranked, most)]
         both = [each for each in [*extra, *trained] if _turns(each, points)]
         ranked, extra = sorted(both, key=lambda each: each.cost(len(points.roots))), []
-    return ranked
+    same: dict[str, _Sum] = {}
+    for each in ranked:
+        same.setdefault(f"{sorted(shape.family.name for shape in each.shapes)} {each.degree} {each.error:.3e}", each)
+    return list(same.values())
 
 
 def _turns(found: _Sum, points: _Points) -> bool:
