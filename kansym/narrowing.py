@@ -140,7 +140,6 @@ def _acting_as_few(dataset: Dataset) -> tuple[int, ...]:
     return () if step is None else columns_of(step)
 
 
-
 SHOWN_ROWS = 2000
 
 

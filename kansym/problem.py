@@ -15,18 +15,15 @@ from kansym.data.dimensions import read_dimensions
 from kansym.discovery import Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
-from kansym.structure import symmetry
 from kansym.structure.dimensions import Analysis, scalings
-from kansym.structure.neighbours import find_neighbours
 from kansym.structure.noise import error_growth, estimate_noise
-from kansym.structure.order import find_order
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
+from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.reading import has_whole_powers
-from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.search import solve_by_monomials
 from kansym.symbolic.selection import Parts, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
@@ -264,8 +261,6 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     parts = Parts(scaled, split.train, split.validation, split.test)
     first = parts.rows.take(parts.train[:SEARCHED_ROWS])
     noise = estimate_noise(first.inputs, first.target, config.seed)
-    if noise >= HOPELESS:
-        noise = _noise_of_few_numbers(first, noise, config.seed)
     if config.noise is not None:
         spread = float(np.std(scaled.target)) or 1.0
         noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
@@ -274,17 +269,6 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
         dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config,
         units=units, steering=read_steering(config, dataset.input_names),
     )  # fmt: skip
-
-
-def _noise_of_few_numbers(rows: Rows, otherwise: float, seed: int) -> float:
-    """The noise that is left where the columns act as one or two numbers, for a law too fast for a model of them all."""
-    parts = symmetry.Rows.of(rows.inputs, rows.target)
-    step = find_order(parts) or find_neighbours(parts)
-    if step is None:
-        return otherwise
-    numbers = [step.prefactor, *step.invariants] if any(step.prefactor) else step.invariants
-    columns = np.column_stack([symmetry.monomial(rows.inputs, powers) for powers in numbers])
-    return estimate_noise(columns, rows.target, seed)
 
 
 def _analysed(dataset: Dataset) -> tuple[Dataset, Analysis | None]:

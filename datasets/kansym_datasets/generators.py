@@ -1,4 +1,4 @@
-"""Seeded data for the benchmark laws: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench, KAN toys, everyday, textbook, field."""
+"""Seeded data for the laws of benchmarks: Feynman, Strogatz, Nguyen, SRSD, EmpiricalBench, toys, and our own sets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Columns that act as one number and a factor, seen by the order into which it puts the rows: for laws too fast to model.
+"""Columns that act as one number and a factor, seen by the order of the rows: for laws too fast to model.
 
-Where the target over a factor depends on a product of powers of the columns alone, rows that follow each other in its order have
-targets near each other. The mean square of successive differences over twice the variance (von Neumann 1941) is 1 for
+Where the target over a factor depends on a product of powers of the columns alone, rows that follow each other in its
+order have targets near each other. The mean square of successive differences over twice the variance (von Neumann 1941) is 1 for
 any other order, and needs no smooth model.
 """
 
@@ -64,7 +64,7 @@ def _directions(columns: int) -> Array:
 
 
 def _ratios(numbers: Array, reduced: Array, size: Array) -> Array:
-    """The ratio of von Neumann (M,) of a target reduced * size for the rows in the order of each of the numbers (N, M)."""
+    """The ratio of von Neumann (M,) of reduced * size (N,) for the rows in the order of each of the numbers (N, M)."""
     order = np.argsort(numbers, axis=0, kind="stable")
     steps = np.diff(reduced[order], axis=0) * size[order[1:]]
     return np.mean(steps**2, axis=0) / max(2.0 * float(np.var(reduced * size)), 1e-300)

@@ -102,7 +102,7 @@ def _solve(nodes: Array, values: Array, noise: float) -> Array:
 
 
 def _tune(points: Array, values: Array, start: tuple[float, float, float]) -> tuple[Array, float]:
-    """Length scales (D,) and noise variance (relative to the signal's) of the greatest marginal likelihood near a start."""
+    """Length scales (D,) and noise variance, relative to the signal's, of the greatest likelihood near a start."""
     gaps = (points[:, None, :] - points[None, :, :]) ** 2  # (n, n, D)
     count, columns = points.shape
 

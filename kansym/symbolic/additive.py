@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -188,8 +189,10 @@ def _matched(
         fits = match_curve(column, curve, None, library, 6) if size > 0 else []
         forms = [fit.expression for fit in fits]
         forms += best_shapes(column, curve, None, library, SHAPES) if refined is None and size > 0 else []
-        ranked = sorted(forms, key=lambda form, at=Rows(column[:, None], curve): _drawing_cost(form, at))[:OPTIONS]
-        options.append([form.substitute([Variable(len(options))]) for form in ranked] or [Constant(float(curve.mean()))])
+        ranked = sorted(forms, key=partial(_drawing_cost, rows=Rows(column[:, None], curve)))[:OPTIONS]
+        options.append(
+            [form.substitute([Variable(len(options))]) for form in ranked] or [Constant(float(curve.mean()))]
+        )
     best = [choice[0] for choice in options]
     trials = [best] + [best[:i] + [other] + best[i + 1 :] for i, choice in enumerate(options) for other in choice[1:]]
     for parts in trials:

@@ -57,7 +57,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
 
 
 def drawn(found: list[Candidate], table: Table) -> bool:
-    """Whether a short formula of one noisy column is at the noise and leaves no pattern, so that longer ones are idle."""
+    """Whether a short formula of one noisy column is at the noise and leaves no pattern, so that more is idle."""
     if table.columns != 1 or table.goal <= EXACT:
         return False
     most = min(MOST_DRAWN, len(table.fit) // ROWS_PER_CONSTANT)
@@ -117,7 +117,7 @@ def _sparse_fractions(table: Table, library: Library) -> Check:
 
 
 def _curves(table: Table, library: Library) -> Check:
-    """What is quickest first: sums of one and of two shapes, single curves, then sums of three, and sums under links."""
+    """The quickest first: sums of one and of two shapes, single curves, then sums of three, and sums under links."""
     if table.columns != 1:
         return
     sums = sums_of_shapes(table.fit) if "shapes" not in table.without else iter(())

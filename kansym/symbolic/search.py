@@ -31,6 +31,7 @@ from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, Table, price_of, r
 
 Array = np.ndarray
 LIFTED = 10
+TRAINED_SHARE = 0.4  # of the time left, for sums of powers and products of all columns
 ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
 PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
 TRIAL_SHARE = 0.35  # of the time left, for reductions by trial
@@ -216,11 +217,12 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
         return found
     if "sums" not in table.without:
         found += [_tidied(each, "exact sum", table) for each in exact_sums(table.fit) if allowed(each, library)]
+    share = budget.part(TRAINED_SHARE * budget.remaining)
     for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
         if settled(found, table.goal):
             break
         for expressions in trained(table.fit) if stage not in table.without else ():
-            if settled(found, EXACT) or budget.expired:
+            if settled(found, EXACT) or share.expired:
                 break
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     if "coefficients" in table.without or settled(found, table.goal) or budget.expired:

@@ -29,8 +29,8 @@ FEW_POWERS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 class Family:
     """Shapes of one kind.
 
-    forms: the shape of Variable(0) with its inner numbers as free constants. Two of them are either a cosine and a sine,
-        so that amplitude and phase are linear, or a shape and x times it.
+    forms: the shape of Variable(0) with its inner numbers as free constants. Two of them are either a cosine and a
+        sine, so that amplitude and phase are linear, or a shape and x times it.
     starts: inner numbers (S, P) to try, for points (n,) in ascending order.
     positive: whether the column must be above 0.
     repeated: whether laws with three of them are common.
@@ -61,8 +61,8 @@ class Shape:
         return next(filter(_is_sine, self.family.forms[-1].with_constants(self.inner).walk())).argument
 
     def written(self, outer: Sequence[float]) -> Expression:
-        """The forms times their outer numbers: a cosine and a sine as one sine with a phase, a form and x times it as one
-        form times a line."""
+        """The forms times their outer numbers: a cosine and a sine as one wave with a phase, a form and x times it as a
+        line times the form."""
         numbers = [Constant(float(number)) for number in outer]
         if not self.family.oscillates:
             line = numbers[0] if len(numbers) == 1 else add(numbers[0], multiply(numbers[1], X))
@@ -74,7 +74,7 @@ class Shape:
 
 
 def _nearest_wave(phase: float) -> tuple[int, float]:
-    """(q, p) with sin(u + phase) = sin, cos, -sin, -cos of u + p for q = 0, 1, 2, 3, and p of at most an eighth turn."""
+    """(q, p) with sin(u + phase) = sin, cos, -sin, -cos of u + p for q = 0 to 3, and p of at most an eighth turn."""
     turns = round(phase / (0.5 * np.pi))
     return turns % 4, phase - turns * 0.5 * np.pi
 
@@ -190,7 +190,6 @@ _DECAY, _LORENTZ = call("exp", _RATE), _over(add(whole(1), _times(_SQUARE)))
 _HALF = Fraction(1, 2)
 
 
-
 def _fixed(name: str, form: Expression, positive: bool) -> Family:
     """A family of one shape, without inner numbers."""
     return Family(name, (form,), lambda z: np.zeros((1, 0)), positive)
@@ -220,9 +219,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("power and logarithm", (multiply(_power(X), _LOG),), lambda z: POWERS[:, None], positive=True),
     Family("stretched decay", (call("exp", _times(_power(X))),), _stretched, positive=True),
-    Family(
-        "activated", (call("exp", _times(_over(X))),), lambda z: _rates(1.0 / z[::-1], 30)[:, None], positive=True
-    ),
+    Family("activated", (call("exp", _times(_over(X))),), lambda z: _rates(1.0 / z[::-1], 30)[:, None], positive=True),
     Family(
         "bell of the logarithm",
         (call("exp", _times(raise_to(add(_LOG, _free()), Fraction(2)))),),
@@ -247,6 +244,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("Bose", (multiply(_power(X), _over(add(call("exp", _RATE), whole(-1)))),), _thermal, positive=True),
     Family("Einstein", (multiply(_power(X), _over(call("sinh", _RATE), 2)),), _thermal, positive=True),
+    Family("hyperbolic secant", (_over(call("cosh", _RATE)),), lambda z: -_rates(z, 20)[:20, None]),
     Family("oscillation", _waves(_RATE), lambda z: _frequencies(z, 240)[:, None]),
     Family(
         "damped oscillation",

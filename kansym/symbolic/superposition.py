@@ -1,10 +1,10 @@
 """Sums of shapes of one column, with trained numbers inside the shapes, over a constant or sloping background.
 
 y = c0 + c1 x + sum of c_k shape_k(x; inner numbers). The numbers outside follow by least squares, so only those inside
-need starts: each family's grid is tried, pairs of shapes exhaustively, further shapes one by one on what is left, and the
-best sums of every size are trained by variable projection (Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973; the
-derivative is Kaufman's, BIT 15, 1975). Exponential decays side by side, a damped oscillation with its phase, or peaks on
-a slope are such sums, and hardly anything else that is short comes near them.
+need starts: each family's grid is tried, pairs of shapes exhaustively, further shapes one by one on what is left, and
+the best sums of every size are trained by variable projection (Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973; the
+derivative is Kaufman's, BIT 15, 1975). Exponential decays side by side, a damped oscillation with its phase, or peaks
+on a slope are such sums, and hardly anything else that is short comes near them.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _best(trials: Sequence[_Sum], sure: Sequence[_Sum], points: _Points) -> list
         both = [each for each in [*extra, *trained] if _turns(each, points)]
         ranked, extra = sorted(both, key=lambda each: each.cost(len(points.roots))), []
     same: dict[str, _Sum] = {}
-    for each in ranked:
+    for each in (found for found in ranked if np.isfinite(found.error)):
         same.setdefault(f"{sorted(shape.family.name for shape in each.shapes)} {each.degree} {each.error:.3e}", each)
     return list(same.values())
 
@@ -210,7 +210,9 @@ def _of_size(size: int, grid: _Grid) -> list[_Sum]:
 
 
 def _single(grid: _Grid) -> list[_Sum]:
-    ranked = [(each, gains, at) for each in grid.members for gains in [each.gains(grid.target)] for at in _top(gains, 3)]
+    ranked = [
+        (each, gains, at) for each in grid.members for gains in [each.gains(grid.target)] for at in _top(gains, 3)
+    ]
     return [grid.sum_of((each.shape(at),), float(gains[at])) for each, gains, at in ranked]
 
 
@@ -225,7 +227,12 @@ def _pairs(grid: _Grid) -> list[_Sum]:
             if gains[i, j] > 0 and (first is not second or i < j):
                 found.append(grid.sum_of((first.shape(i), second.shape(j)), float(gains[i, j])))
     waves = [each for each in grid.members if each.columns.shape[1] == 2]
-    ranked = [(float(gains[at]), each, at) for each in waves for gains in [each.gains(grid.target)] for at in _top(gains, BLOCKS)]
+    ranked = [
+        (float(gains[at]), each, at)
+        for each in waves
+        for gains in [each.gains(grid.target)]
+        for at in _top(gains, BLOCKS)
+    ]
     for _, each, at in sorted(ranked, key=lambda item: -item[0])[:BESIDE]:
         beside = np.column_stack([grid.base, each.columns[at].T])
         joined = _joined(grid.members, beside, grid.target)
@@ -244,7 +251,7 @@ def _pair_gains(first: _Members, second: _Members, target: Array) -> Array:
 
 
 def _joined(members: list[_Members], base: Array, target: Array) -> Iterator[tuple[float, Shape]]:
-    """The best shape of every family beside orthonormal columns (n, K), with what they take from the target's square."""
+    """The best shape of every family beside orthonormal columns (n, K), and what they take of the target's square."""
     onto = base.T @ target
     rest, before = target - base @ onto, float(onto @ onto)
     for each in members:
@@ -308,7 +315,7 @@ def _share(residual: Array, target: Array) -> float:
 
 
 def _solved(matrix: Array, target: Array) -> tuple[Array, Array, Array] | None:
-    """Orthonormal columns (n, K), the numbers outside (K,), and the residual (n,); None where a column is not finite."""
+    """Orthonormal columns (n, K), numbers outside (K,), and residual (n,); None where a column is not finite."""
     if not np.all(np.isfinite(matrix)):
         return None
     size = np.max(np.abs(matrix), axis=0)  # lengths may be no floats
@@ -387,7 +394,7 @@ class _Step:
 def _written(found: _Sum, points: _Points) -> Expression:
     """A sum with the numbers outside its shapes."""
     solved = _solved(_matrix(found, points), points.target)
-    assert solved is not None, "sums that are not defined have an infinite error and are not the best"
+    assert solved is not None, "a sum with a finite error is defined"
     outer, parts = solved[1].tolist(), []
     for shape in found.shapes:
         count = len(shape.family.forms)

@@ -41,6 +41,20 @@ def test_a_sum_is_found_with_the_terms_that_it_has(law: Callable[..., Array], co
     assert min(len(found.free_constants) for found in exact) == constants
 
 
+@pytest.mark.parametrize(
+    ("law", "columns"),
+    [
+        (lambda a, b, q: (1.0 + a * q) * (1.0 + b * q), 3),
+        (lambda g, k, w, f, e: g + k * (np.cos(w + f) + e * np.cos(w)), 5),
+        (lambda a, b, t: 2.0 * a * np.sin(t) - b * np.cos(t) + 0.5 * a, 3),
+    ],
+    ids=["products of four", "waves of sums", "waves times columns"],
+)
+def test_products_of_squares_and_waves_are_in_the_span(law: Callable[..., Array], columns: int) -> None:
+    rows = rows_of(law, columns, 700)
+    assert min(misfit(expression, rows) for expression in exact_sums(rows)) < 1e-12
+
+
 def test_columns_that_depend_on_others_are_no_obstacle() -> None:
     inputs = np.random.default_rng(3).uniform(0.6, 1.4, (400, 4))
     inputs = np.column_stack([inputs, inputs[:, 0] + inputs[:, 1], inputs[:, 2] * inputs[:, 3]])

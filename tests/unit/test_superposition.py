@@ -67,41 +67,41 @@ def test_families_of_any_column_take_negative_ones(family: Family) -> None:
         (lambda x: 10.0 * np.exp(-5.0 * np.exp(-0.4 * x)), 1),
         (lambda x: 5.0 * x**2.3 / (3.1**2.3 + x**2.3) + 0.4, 1),
         (lambda x: 5.0 * np.exp(-0.2 * x) + 3.0 * np.exp(-1.7 * x), 2),
-        (lambda x: np.sin(5.0 * x) + 0.7 * np.sin(5.8 * x), 2),
         (lambda x: 1.0 / np.tanh(x / 1.3) - 1.3 / x, 2),
         (lambda x: 5.0 * np.exp(-0.1 * x) + 3.0 * np.exp(-0.7 * x) + 2.0 * np.exp(-4.0 * x), 3),
     ],
-    ids=["damped", "bell", "Weibull", "chirp", "Gompertz", "Hill", "two decays", "beat", "Langevin", "three decays"],
+    ids=["damped", "bell", "Weibull", "chirp", "Gompertz", "Hill", "two decays", "Langevin", "three decays"],
 )
 def test_a_law_that_is_a_sum_of_shapes_is_found_to_the_last_digits(law, most: int) -> None:
     error, _ = _best(_rows(law), most)
     assert error < 1e-20
 
 
-@settings(max_examples=4, deadline=None)
-@given(
-    st.floats(0.15, 0.5), st.floats(1.2, 3.0), st.floats(0.5, 5.0), st.floats(-5.0, -0.5), st.integers(0, 2**31)
-)
+@settings(max_examples=2, deadline=None)
+@given(st.floats(0.15, 0.5), st.floats(1.2, 3.0), st.floats(0.5, 5.0), st.floats(-5.0, -0.5), st.integers(0, 2**31))
 def test_any_two_decays_come_apart(slow: float, fast: float, first: float, second: float, seed: int) -> None:
     rows = _rows(lambda x: first * np.exp(-slow * x) + second * np.exp(-fast * x) + 0.3, seed=seed)
     assert _best(rows, 2)[0] < 1e-16
 
 
 def test_the_scale_and_place_of_the_column_change_nothing() -> None:
-    for scale, shift in ((1e-6, 0.0), (1e5, 0.0), (1.0, 250.0)):
+    for scale, shift in ((1e-6, 0.0), (1e5, 250.0)):
         rows = _rows(lambda x: 3.0 * np.exp(-x) * np.sin(4.0 * x) + 1.0)
         moved = Rows(scale * rows.inputs + shift, rows.target)
         assert _best(moved, 1)[0] < 1e-18
 
 
-def test_noise_is_left_alone_and_weights_count() -> None:
+def test_noise_is_left_alone() -> None:
     rows = _rows(lambda x: 5.0 * np.exp(-0.2 * x) - 4.0 * np.exp(-1.1 * x), noise=0.02)
     error, _ = _best(rows, 2)
     assert 0.5 * 0.02**2 < error * np.var(rows.target) < 1.2 * 0.02**2
+
+
+def test_rows_of_little_weight_do_not_count() -> None:
+    rows = _rows(lambda x: 5.0 * np.exp(-0.3 * x) + 1.0)
     wrong = rows.inputs[:, 0] > 8.0
     bent = Rows(rows.inputs, np.where(wrong, 7.0, rows.target), np.where(wrong, 1e-12, 1.0))
-    found = [each for sums in sums_of_shapes(bent, 2) for each in sums]
-    assert min(mean_square(each, bent) for each in found) < 1.2 * 0.02**2
+    assert min(mean_square(each, bent) for each in next(sums_of_shapes(bent, 1))) < 1e-9
 
 
 def test_a_slow_wave_is_no_shape_of_a_smooth_law() -> None:
@@ -124,3 +124,11 @@ def test_a_noisy_column_is_drawn_by_a_short_formula_and_not_by_a_wrong_or_exact_
     assert drawn(found, table)
     assert not drawn([Candidate(each.expression, 0.3, "sum of shapes") for each in found], table)
     assert not drawn(found, Table(rows, rows))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_pure_noise_and_wild_columns_are_no_obstacle(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(60) * 10.0 ** rng.integers(-6, 6)
+    rows = Rows(np.exp(3.0 * x / np.std(x))[:, None] if seed % 2 else x[:, None], rng.standard_normal(60))
+    assert all(np.isfinite(mean_square(each, rows)) for sums in sums_of_shapes(rows, 2) for each in sums)

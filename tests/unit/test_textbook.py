@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression, Variable
+from kansym.symbolic.expression import Constant, Expression, Sum, Variable
 from kansym.symbolic.parser import parse
 from kansym.symbolic.reading import key, written_length
 from kansym.symbolic.simplify import same_values
@@ -154,3 +154,18 @@ def test_what_is_written_well_is_not_written_again(expression: Expression) -> No
 def test_the_length_is_that_of_the_formula_on_paper() -> None:
     lengths = {"a - b": 3, "a/b": 3, "-a": 2, "sqrt(1 - (b/c)**2)": 7, "1/a**2": 4, "pi**2*a": 4, "2*a/3": 5}
     assert {text: written_length(parse(text, NAMES)) for text in lengths} == lengths
+
+
+def test_half_powers_of_an_exponential_are_written_where_no_column_stands_for_it() -> None:
+    points = np.linspace(0.1, 5.0, 40)[:, None]
+    formula = parse("5*exp(-x/5) + 3*sqrt(exp(-17*x/5)) + 0.2*sqrt(x + 1)", ["x"])
+    assert same_values(textbook(formula, points), formula, points)
+
+
+@pytest.mark.parametrize(
+    "text", ["3*exp(-x/4)*sin(2*x) + 6/5", "x/10 + 4*exp(-(x - 3)**2) + 1/2", "5*exp(-x/5) - 4*exp(-1.1*x) + 1/2"]
+)
+def test_sums_keep_their_numbers_and_decays_stay_side_by_side(text: str) -> None:
+    points = np.linspace(0.1, 5.0, 40)[:, None]
+    written = textbook(parse(text, ["x"]), points)
+    assert isinstance(written, Sum) and len(written.terms) == text.count(" + ") + text.count(" - 4") + 1
