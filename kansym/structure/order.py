@@ -1,8 +1,8 @@
 """Columns that act as one number and a factor, seen by the order of the rows: for laws too fast to model.
 
 Where the target over a factor depends on a product of powers of the columns alone, rows that follow each other in its
-order have targets near each other. The mean square of successive differences over twice the variance (von Neumann 1941) is 1 for
-any other order, and needs no smooth model.
+order have targets near each other. The mean square of successive differences over twice the variance (von Neumann
+1941) is 1 for any other order, and needs no smooth model.
 """
 
 from __future__ import annotations

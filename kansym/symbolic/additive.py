@@ -152,9 +152,9 @@ def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> li
 
 
 def _product_splines(inputs: Array, target: Array) -> list[Array] | None:
-    for intervals in (COARSE, FINE):
+    for intervals in (COARSE, 2 * COARSE, FINE):
         blocks = _blocks(inputs, intervals)
-        if intervals == FINE and len(target) < ROWS_PER_NUMBER * sum(block.shape[1] for block in blocks):
+        if intervals > COARSE and len(target) < ROWS_PER_NUMBER * sum(block.shape[1] for block in blocks):
             return None
         curves = _alternated(blocks, target)
         if np.std(np.prod(curves, axis=0) - target) <= FOLLOWED * np.std(target):
