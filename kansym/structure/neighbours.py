@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from kansym.structure.surrogate import fit_surrogate
 from kansym.structure.symmetry import Rows, Scaling, error_over_spread, monomial
@@ -88,7 +88,8 @@ def _between_neighbours(rows: Rows, scaling: Scaling) -> float:
     """The mean square of what nearest neighbours differ by, over twice the variance of the target."""
     places, factor = _places(rows.inputs, scaling), monomial(rows.inputs, scaling.prefactor)
     ranks = np.argsort(np.argsort(places, axis=0, kind="stable"), axis=0) / len(places)
-    nearest = cKDTree(ranks).query(ranks, k=2)[1][:, 1]
+    _, places_of = KDTree(ranks).query(ranks, k=2)
+    nearest = np.asarray(places_of)[:, 1]
     reduced = rows.target / factor
     gap = (reduced - reduced[nearest]) * factor
     return float(np.mean(gap**2) / max(2.0 * np.var(rows.target), 1e-300))

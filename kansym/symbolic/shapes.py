@@ -69,7 +69,7 @@ class Shape:
             return multiply(line, self.family.forms[0].with_constants(self.inner))
         quarter, phase = _nearest_wave(float(np.arctan2(outer[0], outer[1])))
         wave = self.family.forms[1 - quarter % 2].with_constants(self.inner)
-        size = float(np.hypot(*outer)) * (-1.0 if quarter in (2, 3) else 1.0)
+        size = float(np.linalg.norm(outer)) * (-1.0 if quarter in (2, 3) else 1.0)
         return multiply(Constant(size), wave.map(lambda node: _shifted(node, phase)))
 
 
