@@ -115,6 +115,8 @@ def exact_form(value: float, error: float, extra: float = 0.0) -> Exact | None:
     known = np.log2(abs(value) / tolerance) if tolerance < abs(value) else 0.0
     best: _Form | None = None
     for factor, cost in irrational():
+        if not np.isfinite(value / factor.value):
+            continue
         ratio = Fraction(value / factor.value).limit_denominator(LARGEST_DENOMINATOR)
         if ratio == 0 or abs(float(ratio) * factor.value - value) > tolerance:
             continue
