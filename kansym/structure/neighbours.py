@@ -14,11 +14,9 @@ from itertools import combinations
 import numpy as np
 from scipy.spatial import KDTree
 
-from kansym.structure.surrogate import fit_surrogate
-from kansym.structure.symmetry import Rows, Scaling, error_over_spread, monomial
+from kansym.structure.symmetry import Rows, Scaling, modelled_error, monomial
 
 Array = np.ndarray
-Exponents = tuple[Fraction, ...]
 COLUMNS, FEWEST_ROWS, MOST_ROWS = range(3, 6), 200, 1500
 FACTORS = (Fraction(1), Fraction(-1), Fraction(2))  # powers of the column that stands before the law
 SMOOTH = 0.02  # error of a smooth model of all columns below which its gradients say more
@@ -36,25 +34,16 @@ def find_neighbours(rows: Rows, idle: bool = False) -> Scaling | None:
         return None
     if not (np.all(rows.inputs > 0) and np.all(rows.held_inputs > 0)):
         return None
-    model = fit_surrogate(rows.inputs, rows.target, rows.held_inputs, rows.held_target)
-    smooth = 1.0 if model is None else error_over_spread(model.predict(rows.held_inputs), rows.held_target)
+    smooth = modelled_error(rows)
     if smooth < SMOOTH:
         return None
     some = Rows(rows.inputs[:MOST_ROWS], rows.target[:MOST_ROWS], rows.held_inputs, rows.held_target)
     scored = [(_between_neighbours(some, scaling), scaling) for scaling in _scalings(columns, idle)]
     between, best = min(scored, key=lambda item: item[0])
-    if between > NEAR or _modelled(rows, best.apply(rows), best) > CLEARER * smooth:
+    if between > NEAR:
         return None
-    return best
-
-
-def _modelled(rows: Rows, reduced: Rows, scaling: Scaling) -> float:
-    """The held-out error over the spread of a smooth model of the two numbers."""
-    model = fit_surrogate(reduced.inputs, reduced.target, reduced.held_inputs, reduced.held_target)
-    if model is None:
-        return np.inf
-    predicted = model.predict(reduced.held_inputs) * monomial(rows.held_inputs, scaling.prefactor)
-    return error_over_spread(predicted, rows.held_target)
+    factor = monomial(rows.held_inputs, best.prefactor)
+    return best if modelled_error(best.apply(rows), factor) <= CLEARER * smooth else None
 
 
 def columns_of(scaling: Scaling) -> tuple[int, ...]:

@@ -12,8 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from kansym.structure.surrogate import fit_surrogate
-from kansym.structure.symmetry import Rows, Scaling, error_over_spread, monomial
+from kansym.structure.symmetry import Rows, Scaling, error_over_spread, modelled_error, monomial
 
 Array = np.ndarray
 EXPONENTS = (0, 1, -1, 2, -2)
@@ -42,9 +41,7 @@ def find_order(rows: Rows) -> Scaling | None:
         return None
     factor, exponents = (tuple(Fraction(int(power)) for power in row) for row in found)
     scaling = Scaling(factor, (exponents,))
-    model = fit_surrogate(rows.inputs, rows.target, rows.held_inputs, rows.held_target)
-    smooth = 1.0 if model is None else error_over_spread(model.predict(rows.held_inputs), rows.held_target)
-    return scaling if _interpolated(rows, scaling) < CLEARER * smooth else None
+    return scaling if _interpolated(rows, scaling) < CLEARER * modelled_error(rows) else None
 
 
 def _factors(columns: int) -> list[tuple[int, ...]]:

@@ -191,6 +191,14 @@ def error_over_spread(predicted: Array, measured: Array) -> float:
     return float(np.sqrt(np.mean((predicted - measured) ** 2)) / max(measured.std(), 1e-300))
 
 
+def modelled_error(rows: Rows, factor: Array | float = 1.0) -> float:
+    """Held-out error over the spread of a smooth model of the columns as they are, both times a factor (M,)."""
+    model = fit_surrogate(rows.inputs, rows.target, rows.held_inputs, rows.held_target)
+    return (
+        1.0 if model is None else error_over_spread(model.predict(rows.held_inputs) * factor, rows.held_target * factor)
+    )
+
+
 def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> float:
     """Held-out error of a new surrogate of the reduced table, on the original target over its spread."""
     if not (np.all(np.isfinite(reduced.inputs)) and np.all(np.isfinite(reduced.target))):

@@ -117,15 +117,16 @@ def _sparse_fractions(table: Table, library: Library) -> Check:
 
 
 def _curves(table: Table, library: Library) -> Check:
-    """The quickest first: sums of one and of two shapes, single curves, then sums of three, and sums under links."""
+    """One term first: single shapes, single curves; then sums of two and three shapes, and sums under links."""
     if table.columns != 1:
         return
     sums = sums_of_shapes(table.fit) if "shapes" not in table.without else iter(())
-    for found in islice(sums, 2):
-        yield "sum of shapes", found
+    for found in islice(sums, 1):
+        yield "shape", found
     if "curves" not in table.without:
         yield "curve", one_variable(table.fit, library)
     if "shapes" not in table.without:
+        yield from (("sum of shapes", found) for found in islice(sums, 1))
         yield from _shapes_of_inverse(table.fit)
         yield from (("sum of shapes", found) for found in sums)
         yield from _linked_shapes(table.fit)

@@ -338,13 +338,7 @@ def _trained(found: _Sum, points: _Points, steps: int) -> _Sum:
     if now is None:
         return replace(found, error=np.inf)
     for _ in range(steps):
-        scale = np.linalg.norm(now.jacobian, axis=0)
-        scale = np.where(scale > 0, scale, 1.0)
-        slopes = now.jacobian / scale
-        gram = slopes.T @ slopes
-        gram[np.diag_indices_from(gram)] += damping
-        change = np.linalg.solve(gram, slopes.T @ now.residual) / scale
-        trial = found.moved(found.inner - change, np.inf)
+        trial = found.moved(found.inner - now.change(damping), np.inf)
         new = _Step.at(trial, tapes, points)
         if new is None or not new.error < now.error:
             damping *= 5.0
@@ -365,6 +359,17 @@ class _Step:
     residual: Array
     jacobian: Array
     error: float
+
+    def change(self, damping: float) -> Array:
+        """What is taken from the inner numbers (P,)."""
+        with np.errstate(all="ignore"):
+            scale = np.linalg.norm(self.jacobian, axis=0)
+            scale = np.where((scale > 0) & np.isfinite(scale), scale, 1.0)
+            slopes = self.jacobian / scale
+            gram = slopes.T @ slopes + damping * np.eye(len(scale))
+            if not np.all(np.isfinite(gram)):
+                return np.zeros(len(scale))
+            return np.linalg.lstsq(gram, slopes.T @ self.residual, rcond=None)[0] / scale
 
     @classmethod
     def at(cls, found: _Sum, tapes: list[list[Tape]], points: _Points) -> _Step | None:
