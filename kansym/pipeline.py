@@ -149,8 +149,8 @@ def _searched(
 ) -> tuple[Problem, list[Candidate], list[tuple[Expression, str]]]:
     """The problem, perhaps without an outlying row; the candidates of the search; and all with their origins."""
     steered = problem.steered(budget, listen)
-    shared = problem.exact([item for item in steered if item[1] == "shared"])  # the law of another target, adapted
-    candidates = [] if shared else _candidates(problem, budget, listen)
+    known = problem.exact([item for item in steered if item[1] in ("guess", "shared")])  # the law is given, or adapted
+    candidates = [] if known else _candidates(problem, budget, listen)
     row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
     if row is not None:
         problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))

@@ -6,7 +6,7 @@ a sum or a difference that is simpler than they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise, permutations
 
@@ -31,6 +31,8 @@ Array = np.ndarray
 COMBINED_SHARE = 0.1  # of a target's time, for one quotient, sum or difference
 COMBINED_ERROR = 0.05  # of its spread, above which such a combination is no finding
 SWAPPED, COMBINATIONS, PARTNERS = 2, 2, 3  # hints kept of each kind, and from how many other targets
+AS_GOOD = 1.05  # of a law's error at its own target: another target's formula that is no worse is its law
+FLOOR = 1e-7  # of a target's spread: no error at all
 PARALLEL = 0.05  # sine of the angle between two columns that are one, but for noise
 WORTH_A_SECOND = 0.1  # of the time limit, which must be left for another try of the targets that failed
 
@@ -75,7 +77,7 @@ def fit_all(
     for place, name in enumerate(names):
         share = _share(budget, len(names) - place)
         on_event(Note(f"target {name}, {place + 1} of {len(names)}"))
-        hints = [*shared.get(name, ()), *_hints(dataset, name, found, config, share)]
+        hints = list(_hints(dataset, name, found, config, share, shared.get(name, ())))
         found[name] = fit(single(dataset, name), config, on_event, share, hints)
     return _second_tries(dataset, found, config, on_event, budget)
 
@@ -168,18 +170,33 @@ def _leading_columns(first: Array, second: Array, inputs: Array) -> tuple[int, i
 
 
 def _hints(
-    dataset: Dataset, name: str, others: Mapping[str, Result], config: Config, share: _Share
+    dataset: Dataset,
+    name: str,
+    others: Mapping[str, Result],
+    config: Config,
+    share: _Share,
+    shared: Sequence[Expression] = (),
 ) -> Iterator[Expression]:
-    """Formulas that may be near the law of a target, from what was found for others."""
+    """Formulas that may be near the law of a target: from a factor it shares, and from what was found for others."""
     target = single(dataset, name).targets[:, 0]
+    yield from shared
     known = [(other, result) for other, result in others.items() if result.front.exact or len(others) == 1]
     for other, result in known[:PARTNERS]:
         law = result.formula.expression
-        yield law
-        yield from _swapped(law, dataset.inputs, target)
+        alike = [law, *_swapped(law, dataset.inputs, target)]
+        yield from alike
+        partner = single(dataset, other).targets[:, 0]
+        enough = AS_GOOD * _missed(law, dataset.inputs, partner) + FLOOR
+        if any(_missed(each, dataset.inputs, target) <= enough for each in (*shared, *alike)):
+            return
         if result.front.exact:
-            partner = single(dataset, other).targets[:, 0]
             yield from _combined(law, (target, partner), dataset, config, share)
+
+
+def _missed(formula: Expression, inputs: Array, target: Array) -> float:
+    """Root mean square error of a formula over the spread of its target."""
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.mean((formula.evaluate(inputs) - target) ** 2)) / (np.std(target) or 1.0))
 
 
 def _swapped(law: Expression, inputs: Array, target: Array) -> list[Expression]:

@@ -23,7 +23,10 @@ from kansym.sklearn.classifier import counted
 Array = np.ndarray
 NAMES = ("x", "y")
 # What is left finds sums of products and terms of the dictionary: enough for these laws, and quick.
-PLAIN = ("network", "halves", "parts", "reductions", "curves", "splines", "simplification", "fractions", "screening")
+PLAIN = (
+    "network", "halves", "parts", "reductions", "curves", "shapes", "splines", "simplification", "fractions",
+    "screening", "coefficients",
+)  # fmt: skip
 
 
 def labels(logit: Array, seed: int = 0) -> Array:

@@ -23,7 +23,7 @@ Array = np.ndarray
 # What is left are constants, monomials and sums of powers: the contract is that of any search.
 QUICK = (
     "network", "halves", "dictionary", "parts", "reductions", "screening", "curves", "splines", "simplification",
-    "fractions", "products", "powers", "units",
+    "fractions", "products", "powers", "units", "shapes", "sums", "coefficients", "polynomials",
 )  # fmt: skip
 
 
