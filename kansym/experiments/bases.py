@@ -73,7 +73,7 @@ def picture(records: Sequence[Record]) -> Figure:
     names = list(dict.fromkeys(str(row["case"]).partition(", noise ")[0] for row in records))
     noises = list(dict.fromkeys(str(row["case"]).partition(", noise ")[2] for row in records))
     panels = [
-        Panel(title, logarithm, {f"noise {noise}": [_middle(records, f"{name}, noise {noise}", key) for name in names]
+        Panel(title, logarithm, {f"noise {noise}": [middle(records, f"{name}, noise {noise}", key) for name in names]
                                  for noise in noises})
         for title, key, logarithm in (
             ("network, NRMSE", "network", True), ("near the law, share", "near", False),
@@ -84,7 +84,8 @@ def picture(records: Sequence[Record]) -> Figure:
     return dots(names, panels)
 
 
-def _middle(records: Sequence[Record], case: str, key: str) -> float:
+def middle(records: Sequence[Record], case: str, key: str) -> float:
+    """The median over seeds of one figure of a case; nan where there is none."""
     values = [float(row[key]) for row in records if row["case"] == case and row.get(key) is not None]
     return float(np.median(values)) if values else float("nan")
 

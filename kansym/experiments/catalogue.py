@@ -30,6 +30,7 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
         "layer_options",
         "What do a base branch, a scale, a normalisation and a learned grid do to a layer?",
     ),
+    "solver-bases": ("solver_bases", "Which basis solves differential equations best?"),
     "digits": ("digits", "How well do the fast layers read handwritten digits, beside perceptrons of the same size?"),
     "poisson": ("poisson", "How well does a KAN solve the KAN paper's Poisson equation, and is the formula found?"),
     "helmholtz": ("helmholtz", "Does a KAN solve Helmholtz with four waves across, where others diverge?"),

@@ -56,13 +56,13 @@ class View:
     @classmethod
     def of(cls, changed: Array, back: Callable[[Array], Array], slope: Array) -> View:
         """The view of values g(y) (N,), with g's inverse and g's slope at every row."""
-        centre, spread = float(changed.mean()), float(changed.std())
+        centre, spread = float(changed.mean()), float(changed.std()) or 1.0
         return cls((changed - centre) / spread, lambda v: back(centre + spread * v), np.log(np.abs(slope) / spread))
 
 
 def plain_view(target: Array) -> View:
     """The target itself."""
-    size = float(np.max(np.abs(target)))
+    size = float(np.max(np.abs(target))) or 1.0
     return View.of(target / size, lambda v: size * v, np.ones(len(target)))
 
 

@@ -13,6 +13,7 @@ from kansym.structure import symmetry
 from kansym.structure.neighbours import find_neighbours
 from kansym.structure.order import find_order
 from kansym.structure.signs import sign_columns
+from kansym.structure.similarity import find_similarity
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
 from kansym.symbolic.algebraic import monomials
 from kansym.symbolic.canonical import canonical
@@ -33,6 +34,7 @@ Array = np.ndarray
 LIFTED = 10
 TRAINED_SHARE = 0.4  # of the time left, for sums of powers and products of all columns
 ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
+SIMILAR_SHARE = 0.3  # of the time left, for the curve of a similarity law
 PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
 TRIAL_SHARE = 0.35  # of the time left, for reductions by trial
 FEWEST = 40  # rows from which symmetries are looked for
@@ -165,6 +167,9 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
         yield _one_signed(table, signs, budget, library)
     rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
     raw = Reduced(rows, lambda expression: expression, ())
+    similar = None if "reductions" in table.without else find_similarity(rows)
+    if similar is not None:
+        yield _similar(similar, raw, table, budget.part(SIMILAR_SHARE * budget.remaining), library)
     symmetric = len(raw.rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
     whole = "parts" in table.without
     chain = [raw, *(reductions(raw, budget, by_gradients) if symmetric else ())]
@@ -184,6 +189,26 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
         if reduced is chain[-1] and not whole:
             kinds = tuple(kind for kind in KINDS if reduced is not plain or kind not in SUREST)
             yield _parts(reduced, table, budget, library, kinds)
+
+
+def _similar(law: Scaling, raw: Reduced, table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
+    """Candidates for the curve of a similarity law, its rows weighed by the powers before it."""
+    reduced = Reduced(law.apply(raw.rows), _lifted(raw.lift, law), (describe(law),))
+    prefactor = monomial(law.prefactor)
+    fit, held = (_divided(rows, prefactor) for rows in (table.fit, table.held))
+    inner = replace(
+        table,
+        fit=replace(fit, inputs=reduced.rows.inputs),
+        held=replace(held, inputs=reduced.rows.held_inputs),
+        goal=table.goal if table.goal <= EXACT else table.goal * _stretch(table.held, held),
+    )
+    return [lifted(candidate, reduced, table) for candidate in solve(inner, budget, library)[:LIFTED]]
+
+
+def _stretch(rows: Rows, divided: Rows) -> float:
+    """How much more an error says of a divided target, over its spread, than of the target over its own."""
+    size = np.sqrt(np.mean((rows.target / divided.target) ** 2))
+    return float(rows.spread / (size * divided.spread))
 
 
 def _parts(

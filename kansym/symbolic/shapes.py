@@ -167,7 +167,13 @@ def _powers_of_powers(z: Array) -> Array:
 
 def _thermal(z: Array) -> Array:
     """Powers and positive rates."""
-    return _grid((-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0), -_rates(z, 12)[:12])
+    return _grid((-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0), _rates_over_decades(z))
+
+
+def _rates_over_decades(z: Array) -> Array:
+    """Positive rates from those that bend the largest points to those that bend all but the smallest, 5 a decade."""
+    low, high = 0.3 / np.ptp(z), 60.0 / min(float(np.ptp(z)), 3.0 * float(np.quantile(z, 0.2)))
+    return np.geomspace(low, high, max(12, round(5 * np.log10(high / low))))
 
 
 def _stretched(z: Array) -> Array:

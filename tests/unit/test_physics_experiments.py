@@ -21,7 +21,7 @@ def test_mechanics_finds_its_quick_case(name: str):
     assert [row["found"] for row in load(name).run(SETTING)] == [True]
 
 
-@pytest.mark.parametrize("name", ["special-functions", "layer-options", "bases"])
+@pytest.mark.parametrize("name", ["special-functions", "layer-options", "bases", "solver-bases"])
 def test_a_quick_run_gives_a_row_with_what_the_table_shows(name: str):
     experiment = load(name)
     (row,) = experiment.run(SETTING)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import curve_fit
 
-from kansym.bases import BSpline
+from kansym.bases import BASES, BSpline
 from kansym.budget import Budget
 from kansym.errors import ConfigError, ModelFileError
 from kansym.events import Progress
@@ -321,6 +321,7 @@ CHOICES = (
     {"method": "lbfgs"},
     {"method": "adam"},
     {"balance": "fixed"},
+    {"basis": "fourier"},
 )
 
 
@@ -345,6 +346,14 @@ def test_an_unknown_parameter_is_found_from_measured_values():
     assert solution.unknowns["k"] == pytest.approx(0.25, rel=0.01)
 
 
+@pytest.mark.parametrize("basis", sorted(set(BASES.names()) - {"linear"}))
+def test_every_smooth_basis_solves_an_equation_on_finer_and_finer_grids(basis: str):
+    solution = solve("heat", SMALL, basis=basis, hidden=(3,))
+    assert solution.check.errors["relative_l2"] < (0.01 if basis == "relu" else 5e-4)
+    assert solution.history[-1]["loss"] < solution.history[0]["loss"]
+    assert {layer.options.basis for layer in solution.pieces[0].model.stack} == {basis}
+
+
 def test_time_that_is_up_ends_with_the_best_so_far():
     budget = Budget(None)
 
@@ -363,6 +372,8 @@ def test_time_that_is_up_ends_with_the_best_so_far():
     ("changes", "message"),
     [
         ({"degree": 2}, "degree is 2"),
+        ({"basis": "linear"}, "derivatives of order 2, and those of the basis linear are zero"),
+        ({"basis": "cubic"}, "unknown basis 'cubic'"),
         ({"method": "newton"}, "unknown method"),
         ({"intervals": (5, 4)}, "each must be larger"),
         ({"hidden": ()}, "hidden needs"),

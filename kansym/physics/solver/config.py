@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from kansym.bases import BASES
 from kansym.errors import ConfigError, did_you_mean, quote
 from kansym.physics.solver.sampling import SAMPLINGS
 from kansym.registry import Registry
@@ -28,8 +29,10 @@ class SolveConfig:
         seed: of weights and points, >= 0.
         method: a name in `METHODS`.
         hidden: nodes per hidden layer, at least one entry each >= 1; (s, p) is s sum nodes and p product nodes.
-        degree: of the splines, more than the highest derivative in the equations.
-        intervals: grid sizes from coarse to fine; between them knots are inserted where the residual is large.
+        basis: a name in `kansym.bases.BASES`, smooth enough for the highest derivative in the equations.
+        degree: of the splines, more than that highest derivative; of other bases as `kansym.bases` says.
+        intervals: grid sizes from coarse to fine; between them splines get knots where the residual is large, other
+            bases finer grids everywhere.
         rounds: per grid size, >= 1; between rounds points are drawn anew.
         steps: most steps per round, >= 1.
         points: inside the domain, >= 1.
@@ -50,6 +53,7 @@ class SolveConfig:
     seed: int = 0
     method: str = "gauss_newton"
     hidden: tuple[int | tuple[int, int], ...] = (5, 5)
+    basis: str = "bspline"
     degree: int = 5
     intervals: tuple[int, ...] = (5, 8, 12)
     rounds: int = 3
@@ -71,6 +75,7 @@ class SolveConfig:
         object.__setattr__(self, "hidden", tuple(tuple(w) if isinstance(w, list) else w for w in self.hidden))
         object.__setattr__(self, "intervals", tuple(self.intervals))
         METHODS.get(self.method)
+        BASES.get(self.basis)
         _choice("sampling", self.sampling, SAMPLINGS)
         _choice("balance", self.balance, BALANCES)
         for name in ("rounds", "steps", "points", "edge_points", "windows", "starts", "degree"):

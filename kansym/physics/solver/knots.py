@@ -1,4 +1,7 @@
-"""Finer grids where the residual is: knots are inserted, so that the network's function stays exactly what it was."""
+"""Finer grids where the residual is: knots are inserted, so that the network's function stays exactly what it was.
+
+Bases other than splines have no knots of their own; their grids become finer everywhere.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,13 @@ def leaves_grids(model: KAN, points: Array) -> bool:
         if bool((seen.inputs.amin(1) < low).any()) or bool((seen.inputs.amax(1) > high).any()):
             return True
     return False
+
+
+def refined(model: KAN, points: Array, size: Array, intervals: int) -> KAN:
+    """Return a population of one on grids of `intervals` pieces, its functions kept; see `insert_knots`."""
+    if all(isinstance(layer.basis, BSpline) for layer in model.stack):
+        return insert_knots(model, points, size, intervals)
+    return model.refine(intervals)
 
 
 def insert_knots(model: KAN, points: Array, size: Array, intervals: int) -> KAN:

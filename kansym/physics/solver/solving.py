@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kansym.bases import BASES
 from kansym.budget import Budget
 from kansym.errors import ConfigError
 from kansym.events import Listener, Note, StageFinished, StageStarted, ignore
@@ -89,10 +90,17 @@ def _resolved(
 
 def _check(problem: Problem, config: SolveConfig) -> None:
     highest = max(sum(order) for residual in problem.residuals for order in residual.orders)
-    if config.degree <= highest:
+    if config.basis == "bspline" and config.degree <= highest:
         raise ConfigError(
             f"degree is {config.degree}, but the equations have derivatives of order {highest}: take at least "
             f"{highest + 1}"
+        )
+    low, high = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    basis = BASES.get(config.basis).create(low, high, config.intervals[0], config.degree)
+    if not bool(basis.derivative(basis.even_points(4), highest).any()):
+        raise ConfigError(
+            f"the equations have derivatives of order {highest}, and those of the basis {config.basis} are zero: "
+            "take a smoother one, such as bspline"
         )
     if config.windows == 1:
         return

@@ -14,7 +14,7 @@ from kansym.events import Listener, Progress
 from kansym.nn import KAN, KANOptions, LayerOptions
 from kansym.physics.solver.blocks import Stage, balanced
 from kansym.physics.solver.config import SolveConfig
-from kansym.physics.solver.knots import insert_knots, leaves_grids, spread_grids
+from kansym.physics.solver.knots import leaves_grids, refined, spread_grids
 from kansym.physics.solver.objective import Block, ResidualObjective
 from kansym.physics.solver.sampling import interior, where_large
 from kansym.physics.solver.trial import Trial
@@ -84,7 +84,7 @@ class Trainer:
 
     def _fresh(self, points: Array) -> KAN:
         config, problem = self.config, self.stage.problem
-        layer = LayerOptions(intervals=config.intervals[0], degree=config.degree, base="none")
+        layer = LayerOptions(config.intervals[0], config.degree, config.basis, base="none")
         lift = self.trial.lift
         widths = [lift.width(len(problem.coordinates)), *config.hidden, len(problem.fields)]
         return spread_grids(KAN(widths, config.starts, config.seed, KANOptions(layer)), lift.inputs(points))
@@ -212,4 +212,4 @@ class _Run:
     def refine(self, intervals: int) -> None:
         """Go to a finer grid; the function stays."""
         even = self.points if self.even is None else self.even
-        self.model = insert_knots(self.model, self._read(even), self.size(even), intervals)
+        self.model = refined(self.model, self._read(even), self.size(even), intervals)
