@@ -70,6 +70,7 @@ class _Stage:
 
 
 @one_thread()
+@np.errstate(all="ignore")  # many formulas that are tried overflow somewhere
 def fit(
     table: Any,
     config: Config | None = None,

@@ -13,11 +13,15 @@ LAWS = tuple(Known(f"empirical-{name}", seconds=SECONDS) for name in NAMES)
 EXPERIMENT = Experiment(
     name="empirical",
     title="Nine laws of the history of science",
-    rule=f"the tables of EmpiricalBench from their generators, no noise, at most {SECONDS:.0f} s a law; {RULE}",
+    rule=(
+        f"the tables of EmpiricalBench from their generators, no noise, at most {SECONDS:.0f} s a law; {RULE}. The bars "
+        "count what is the same: EmpiricalBench has no rule, its authors looked at the formulas, and by the letter of "
+        "SRBench 365.25*a**(3/2) is not 365.25*sqrt(a**3)"
+    ),
     columns=COLUMNS,
     bars=(
-        Bar("found", 0.8, at_least=True, over="mean", beats="PySR: 35 of 45 (0.78), 1 hour on 8 cores each"),
-        Bar("found", 1, at_least=True, case="planck", over="most", beats="PySR: 0 of 5"),
+        Bar("same", 0.8, at_least=True, over="mean", beats="PySR: 35 of 45 (0.78), 1 hour on 8 cores each"),
+        Bar("same", 1, at_least=True, case="planck", over="most", beats="PySR: 0 of 5"),
     ),
     run=lambda setting: recover(LAWS, setting),
 )
