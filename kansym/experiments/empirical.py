@@ -14,9 +14,9 @@ EXPERIMENT = Experiment(
     name="empirical",
     title="Nine laws of the history of science",
     rule=(
-        f"the tables of EmpiricalBench from their generators, no noise, at most {SECONDS:.0f} s a law; {RULE}. The bars "
-        "count what is the same: EmpiricalBench has no rule, its authors looked at the formulas, and by the letter of "
-        "SRBench 365.25*a**(3/2) is not 365.25*sqrt(a**3)"
+        f"the tables of EmpiricalBench from their generators, no noise, at most {SECONDS:.0f} s a law; {RULE}. The "
+        "bars count what is the same: EmpiricalBench has no rule, its authors looked at the formulas, and by the "
+        "letter of SRBench 365.25*a**(3/2) is not 365.25*sqrt(a**3)"
     ),
     columns=COLUMNS,
     bars=(
