@@ -19,6 +19,7 @@ from kansym.symbolic.exact import Known, tidy
 from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
+from kansym.symbolic.plainer import plainer
 from kansym.symbolic.reading import key, nestings
 from kansym.symbolic.simplify import simplify_in_child
 from kansym.symbolic.textbook import textbook, unfolded
@@ -159,6 +160,10 @@ def front_of(
             fit = _factored(fit, rows)
         if np.isfinite(fit.mean_square) and (leave is None or leave(fit.expression)):
             fits.setdefault(_shape(fit.expression), (fit, origin))
+        for form in plainer(fit.expression, rows.inputs) if rank < TIDIED else ():
+            plain = tidy(form, rows, budget, names.known)
+            if np.isfinite(plain.mean_square) and (leave is None or leave(plain.expression)):
+                fits.setdefault(_shape(plain.expression), (plain, origin))
     if leave is not None or not fits:  # no effect at all breaks no statement
         fits.setdefault(whole(0), (Fit(whole(0), mean_square(whole(0), rows), np.zeros(0)), "nothing"))
     fits = _within(fits, most)

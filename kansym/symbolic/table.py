@@ -106,9 +106,19 @@ def price_of(rows: int) -> float:
 
 
 def ranked(found: list[Candidate], price: float, keep: int = 24) -> list[Candidate]:
-    """Finite candidates, the best by error and length first."""
-    good = [candidate for candidate in found if np.isfinite(candidate.error)]
-    return sorted(good, key=lambda candidate: candidate.cost(price))[:keep]
+    """Finite candidates, the best by error and length first; after these what is shorter than all that is as good."""
+    good = sorted((each for each in found if np.isfinite(each.error)), key=lambda each: each.cost(price))
+    return [*good[:keep], *_undominated(good, keep)]
+
+
+def _undominated(good: list[Candidate], beyond: int) -> list[Candidate]:
+    """Those after the first so many than which none is both as short and as good."""
+    shown, least = [], np.inf
+    for place in sorted(range(len(good)), key=lambda i: (good[i].expression.complexity, good[i].error)):
+        if good[place].error < least:
+            least = good[place].error
+            shown.append(place)
+    return [good[place] for place in sorted(shown) if place >= beyond]
 
 
 def thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:

@@ -1,0 +1,80 @@
+"""Plainer readings of a formula: what is left of it where a small effect comes on top of a law.
+
+The rows may speak against them, as the dispersion of air speaks against Balmer's law in lines that are known to seven
+digits; they stand on the front, and whoever looks for the law finds it there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from kansym.symbolic.canonical import canonical
+from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, add, call, multiply, raise_to
+
+Array = np.ndarray
+NEAR_POWER = 0.02  # of an exponent
+FAINT = 1e-3  # of the largest term of a sum, at every row
+
+
+def plainer(expression: Expression, inputs: Array) -> Iterator[Expression]:
+    """The formula with plain exponents, without terms that hardly count in their sums, and both at once.
+
+    Args:
+        expression: with constants fitted to rows.
+        inputs: (N, D) of these rows.
+    """
+    plain = canonical(expression)
+    powers = _with_plain_powers(plain)
+    if powers != plain:
+        yield powers
+    for form in dict.fromkeys((plain, powers)):
+        if (shorter := _without_faint_terms(form, inputs)) != form:
+            yield shorter
+
+
+def _with_plain_powers(expression: Expression) -> Expression:
+    """The formula with every fitted exponent that is near a whole or half number made that number."""
+
+    def plain(node: Expression) -> Expression:
+        if not (isinstance(node, Call) and node.name == "exp"):
+            return node
+        argument = node.argument
+        factors = [_plain_power(term) for term in (argument.terms if isinstance(argument, Sum) else (argument,))]
+        if all(factor is None for factor in factors):
+            return node
+        terms = argument.terms if isinstance(argument, Sum) else (argument,)
+        rest = [term for term, factor in zip(terms, factors, strict=True) if factor is None]
+        powers = [factor for factor in factors if factor is not None]
+        return multiply(*powers, *([call("exp", add(*rest))] if rest else []))
+
+    return canonical(expression.map(plain))
+
+
+def _plain_power(term: Expression) -> Expression | None:
+    """u**p for a term p*log(u) with p near a whole or half number."""
+    factors = term.factors if isinstance(term, Product) else (term,)
+    numbers = [factor for factor in factors if isinstance(factor, Constant)]
+    logs = [factor for factor in factors if isinstance(factor, Call) and factor.name == "log"]
+    if len(factors) != 2 or not numbers or not logs or numbers[0].label is not None:
+        return None
+    exponent = Fraction(round(2 * numbers[0].value), 2) if math.isfinite(numbers[0].value) else Fraction(0)
+    near = exponent and abs(numbers[0].value - exponent) <= NEAR_POWER * abs(exponent)
+    return raise_to(logs[0].argument, exponent) if near else None
+
+
+def _without_faint_terms(expression: Expression, inputs: Array) -> Expression:
+    """The formula without the terms of sums that are much smaller than another one of the sum at every row."""
+
+    def cut(node: Expression) -> Expression:
+        if not isinstance(node, Sum):
+            return node
+        with np.errstate(all="ignore"):
+            sizes = np.array([np.abs(term.evaluate(inputs)) * np.ones(len(inputs)) for term in node.terms])
+        counts = np.any(sizes > FAINT * sizes.max(axis=0), axis=1)
+        return add(*(term for term, kept in zip(node.terms, counts, strict=True) if kept)) if counts.any() else node
+
+    return canonical(expression.map(cut))
