@@ -33,7 +33,8 @@ EXPONENTS = tuple(
     Fraction(n, d) for n, d in ((0, 1), (1, 1), (-1, 1), (1, 2), (-1, 2), (2, 1), (-2, 1), (3, 1), (-3, 1))
 )
 WRONG = 0.3  # share of the rows that may have the other sign
-AS_GOOD = 1.02  # of an error that is no better
+FINALISTS = 12  # directions that are fitted to all rows
+POWER_NATS = 2.0  # that a unit of an exponent must earn
 MODELLED = 1.03  # of the error of a smooth model of all columns that two powers and a curve may have
 BENT = 10.0  # nats by which the curve must be likelier than one product of powers
 ROUNDING = 0.3  # of a fitted power
@@ -52,12 +53,10 @@ def find_similarity(rows: Rows) -> Scaling | None:
     fits = {powers: logs.thinned.fit(powers, COARSE) for powers in _directions(logs.columns)}
     for start in sorted(fits, key=lambda powers: fits[powers].error)[:KEPT]:
         _improve(start, fits, logs.thinned)
-    least = min(fit.error for fit in fits.values())
-    close = [powers for powers in fits if fits[powers].error <= AS_GOOD * least]
-    best = min(close, key=lambda powers: (sum(map(abs, powers)), fits[powers].error))
+    finalists = sorted(fits, key=lambda powers: fits[powers].error)[:FINALISTS]
+    best = min(finalists, key=lambda powers: logs.fit(powers, COARSE).nats + _length(powers))
     found = min((logs.fit(best, pieces) for pieces in FINER), key=lambda fit: fit.held)
-    gained = len(logs.target) * np.log(logs.fit(best, 0).error / max(found.error, 1e-300))
-    if gained < BENT:
+    if logs.fit(best, 0).nats - found.nats < BENT:
         return None
     if found.missed > MODELLED * modelled_error(rows) if logs.signs else found.held > MODELLED * logs.modelled():
         return None
@@ -72,13 +71,19 @@ Powers = tuple[Fraction, ...]
 class _Fit:
     """Weighted root mean square errors of logarithms, of the fitted and of the held-out rows; the powers p (D,).
 
-    missed: the held-out error of the target itself over its spread.
+    missed: the held-out error of the target itself over its spread. rows: fitted.
     """
 
+    rows: int
     error: float
     held: float
     missed: float
     powers: Array
+
+    @property
+    def nats(self) -> float:
+        """What the fitted rows say against it."""
+        return self.rows * float(np.log(max(self.error, 1e-300)))
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class _Logs:
         error = np.sqrt(np.sum(self.weights * (matrix @ solution - self.target) ** 2) / free)
         factor = np.zeros(self.columns)
         factor[others] = solution[: len(others)]
-        return _Fit(float(error), float(held), missed, factor)
+        return _Fit(len(self.target), float(error), float(held), missed, factor)
 
     def modelled(self) -> float:
         """The held-out error of a smooth model of all columns; infinite where there is none."""
@@ -207,6 +212,11 @@ def _normal(powers: Powers) -> Powers | None:
     used = [power for power in powers if power]
     direction = tuple(power / used[0] for power in powers) if len(used) > 1 else ()
     return direction if direction and max(map(abs, _whole(direction))) <= GREATEST else None
+
+
+def _length(powers: Powers) -> float:
+    """Nats that the exponents of a direction cost."""
+    return POWER_NATS * sum(abs(power.numerator) + power.denominator - 1 for power in powers)
 
 
 def _whole(powers: Powers) -> Powers:

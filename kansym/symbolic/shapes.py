@@ -248,7 +248,18 @@ FAMILIES: tuple[Family, ...] = (
         _powers_of_powers,
         positive=True,
     ),
-    Family("Bose", (multiply(_power(X), _over(add(call("exp", _RATE), whole(-1)))),), _thermal, positive=True),
+    *(
+        Family(
+            f"Bose, {name}",
+            (multiply(factor, _over(add(call("exp", _RATE), whole(-1)))),),
+            lambda z: _rates_over_decades(z)[:, None],
+            positive=True,
+        )
+        for name, factor in (("number", whole(1)), ("energy", X), ("spectrum", raise_to(X, Fraction(3))))
+    ),
+    Family(
+        "Bose, any power", (multiply(_power(X), _over(add(call("exp", _RATE), whole(-1)))),), _thermal, positive=True
+    ),
     Family("Einstein", (multiply(_power(X), _over(call("sinh", _RATE), 2)),), _thermal, positive=True),
     Family("hyperbolic secant", (_over(call("cosh", _RATE)),), lambda z: -_rates(z, 20)[:20, None]),
     Family("oscillation", _waves(_RATE), lambda z: _frequencies(z, 240)[:, None]),
