@@ -1,10 +1,10 @@
 """Sums of shapes of one column, with trained numbers inside the shapes, over a constant or sloping background.
 
-y = c0 + c1 x + sum of c_k shape_k(x; inner numbers). The numbers outside follow by least squares, so only those inside
-need starts: each family's grid is tried, pairs of shapes exhaustively, further shapes one by one on what is left, and
-the best sums of every size are trained by variable projection (Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973; the
-derivative is Kaufman's, BIT 15, 1975). Exponential decays side by side, a damped oscillation with its phase, or peaks
-on a slope are such sums, and hardly anything else that is short comes near them.
+y = c0 + c1 x + sum of c_k shape_k(x; inner numbers); a single shape also alone. The numbers outside follow by least
+squares, so only those inside need starts: each family's grid is tried, pairs of shapes exhaustively, further shapes one
+by one on what is left, and the best sums of every size are trained by variable projection (Golub and Pereyra, SIAM J.
+Numer. Anal. 10, 1973; the derivative is Kaufman's, BIT 15, 1975). Exponential decays side by side, a damped oscillation
+with its phase, or peaks on a slope are such sums, and hardly anything else that is short comes near them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from kansym.symbolic.table import NATS_PER_NODE
 Array = np.ndarray
 POINTS, FEWEST = 200, 8  # on which grids are tried, and the fewest different ones that say anything
 ROWS_PER_NUMBER = 2
+RUN, CLEAN = 2, 1e-7  # rows of a run; what neighbours leave of the variance of a target without noise
 RACE = ((150, 2), (40, 8), (10, 60))  # sums of each size that are trained, and for how many steps; the best go on
-WRITTEN, GROWN = 6, 4  # of these, how many are given, and how many get one more shape
+WRITTEN, GROWN = 8, 4  # of these, how many are given, and how many get one more shape
 BLOCKS, BESIDE = 4, 8  # oscillations of each family, and of all, beside which another shape is looked for
 LEFT, TOLD_APART = 1e-5, 1e-3  # of a shape's length, what the background and what another shape must leave
 TURN, TURN_BESIDE = 2.0, 4.0  # radians
 PAIRS = 2  # of each two families
 FLOOR = 1e-28
+HOPELESS = 80.0  # nats by which a sum may be worse than the best
 SETTLED = 1e-12  # relative change of the misfit at which training ends
 
 
 @dataclass(frozen=True)
 class _Sum:
-    """Shapes over a polynomial of a degree, with the share of the target's square that they leave."""
+    """Shapes over a polynomial of a degree (-1: nothing), with the share of the target's square that they leave."""
 
     shapes: tuple[Shape, ...]
     degree: int
@@ -46,6 +48,11 @@ class _Sum:
     @property
     def inner(self) -> Array:
         return np.array([number for shape in self.shapes for number in shape.inner])
+
+    @property
+    def numbers(self) -> int:
+        """How many there are, inside and outside."""
+        return len(self.inner) + sum(len(shape.family.forms) for shape in self.shapes) + self.degree + 1
 
     def moved(self, inner: Array, error: float) -> _Sum:
         """The sum with other inner numbers."""
@@ -71,15 +78,38 @@ class _Points:
 
     @classmethod
     def of(cls, rows: Rows) -> _Points:
-        """At most so many of the rows, evenly, in ascending order of the column."""
+        """At most so many of the rows, evenly, in ascending order of the column; of noisy rows the means of runs."""
         order = np.argsort(rows.inputs[:, 0], kind="stable")
-        few = rows.take(order[np.linspace(0, len(order) - 1, min(len(order), POINTS)).round().astype(int)])
+        noisy = len(order) >= RUN * POINTS and _unlike_neighbours(rows.inputs[order, 0], rows.target[order]) > CLEAN
+        if noisy:
+            few = _means(rows.take(order), POINTS)
+        else:
+            few = rows.take(order[np.linspace(0, len(order) - 1, min(len(order), POINTS)).round().astype(int)])
         roots = few.roots * np.ones(len(few))
         return cls(few.inputs, few.target * roots, roots)
 
     def background(self, degree: int) -> Array:
         """Columns (n, degree + 1) of the powers of the column."""
         return self.inputs ** np.arange(degree + 1) * self.roots[:, None]
+
+
+def _unlike_neighbours(z: Array, y: Array) -> float:
+    """What straight lines between neighbours leave of targets (N,) in the order of points (N,): a share of variance."""
+    with np.errstate(all="ignore"):
+        part = (z[1:-1] - z[:-2]) / (z[2:] - z[:-2])
+    between = np.isfinite(part)
+    left = (y[1:-1] - y[:-2] - part * (y[2:] - y[:-2]))[between]
+    return float(np.mean(left**2) / max(np.var(y), 1e-300)) if len(left) else 0.0
+
+
+def _means(rows: Rows, count: int) -> Rows:
+    """Weighted means of runs of rows that follow each other, each with the weight of all its rows."""
+    weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+    starts = np.linspace(0, len(rows), count + 1).round().astype(int)[:-1]
+    total = np.add.reduceat(weights, starts)
+    inputs = np.add.reduceat(weights * rows.inputs[:, 0], starts) / total
+    target = np.add.reduceat(weights * rows.target, starts) / total
+    return Rows(inputs[:, None], target, total / np.mean(total))
 
 
 @dataclass(frozen=True)
@@ -122,16 +152,18 @@ def sums_of_shapes(rows: Rows, most: int = 3) -> Iterator[list[Expression]]:
     distinct = len(np.unique(points.inputs))
     if distinct < FEWEST or np.ptp(points.target) == 0:
         return
-    grids = [_grid(points, degree) for degree in (0, 1)]
+    grids = {degree: _grid(points, degree) for degree in (-1, 0, 1)}
     best: list[_Sum] = []
     for size in range(1, most + 1):
         if distinct < ROWS_PER_NUMBER * (3 * size + 1):
             return
         trials = [trial for each in _in_turn(best, GROWN) for trial in _grown(each, grids[each.degree], points)]
-        trials += [trial for grid in grids for trial in _of_size(size, grid)]
-        sure = [trial for grid in grids for trial in _triples(grid)] if size == 3 else []
+        trials += _single(grids[-1]) if size == 1 else []
+        trials += [trial for degree in (0, 1) for trial in _of_size(size, grids[degree])]
+        sure = [trial for degree in (0, 1) for trial in _triples(grids[degree])] if size == 3 else []
         best = _best(trials, sure, points)
-        yield [polish(_written(each, points), rows, 100).expression for each in best[:WRITTEN]]
+        fits = [polish(_written(each, points), rows, 100) for each in _in_turn(best, WRITTEN)]
+        yield [fit.expression for fit in fits if np.isfinite(fit.mean_square)]
 
 
 def best_shapes(z: Array, t: Array, weights: Array | None, library: Library, keep: int) -> list[Expression]:
@@ -148,8 +180,9 @@ def _best(trials: Sequence[_Sum], sure: Sequence[_Sum], points: _Points) -> list
         trained = [_trained(each, points, steps) for each in _in_turn(ranked, most)]
         both = [each for each in [*extra, *trained] if _turns(each, points)]
         ranked, extra = sorted(both, key=lambda each: each.cost(len(points.roots))), []
+    least = ranked[0].cost(len(points.roots)) if ranked else 0.0
     same: dict[str, _Sum] = {}
-    for each in (found for found in ranked if np.isfinite(found.error)):
+    for each in (found for found in ranked if found.cost(len(points.roots)) <= least + HOPELESS):
         same.setdefault(f"{sorted(shape.family.name for shape in each.shapes)} {each.degree} {each.error:.3e}", each)
     return list(same.values())
 
@@ -162,10 +195,10 @@ def _turns(found: _Sum, points: _Points) -> bool:
 
 
 def _in_turn(sums: Sequence[_Sum], most: int) -> list[_Sum]:
-    """At most so many of ranked sums: the best of those with one, two, ... inner numbers, then the next of each."""
+    """At most so many of ranked sums: the best of those with one, two, ... numbers, then the next of each."""
     classes: dict[int, list[_Sum]] = {}
     for each in sums:
-        classes.setdefault(len(each.inner), []).append(each)
+        classes.setdefault(each.numbers, []).append(each)
     turns = zip_longest(*(classes[size] for size in sorted(classes)))
     return [each for turn in turns for each in turn if each is not None][:most]
 
@@ -405,5 +438,5 @@ def _written(found: _Sum, points: _Points) -> Expression:
         count = len(shape.family.forms)
         parts.append(shape.written(outer[:count]))
         outer = outer[count:]
-    slope = [multiply(Constant(outer[1]), X)] if found.degree else []
-    return add(*parts, Constant(outer[0]), *slope)
+    background = [Constant(outer[0]), multiply(Constant(outer[-1]), X)][: found.degree + 1] if outer else []
+    return add(*parts, *background)
