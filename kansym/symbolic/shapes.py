@@ -260,7 +260,13 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "Bose, any power", (multiply(_power(X), _over(add(call("exp", _RATE), whole(-1)))),), _thermal, positive=True
     ),
-    Family("Einstein", (multiply(_power(X), _over(call("sinh", _RATE), 2)),), _thermal, positive=True),
+    Family(
+        "Einstein, heat capacity",
+        (multiply(raise_to(X, Fraction(2)), _over(call("sinh", _RATE), 2)),),
+        lambda z: 0.5 * _rates_over_decades(z)[:, None],
+        positive=True,
+    ),
+    Family("Einstein, any power", (multiply(_power(X), _over(call("sinh", _RATE), 2)),), _thermal, positive=True),
     Family("hyperbolic secant", (_over(call("cosh", _RATE)),), lambda z: -_rates(z, 20)[:20, None]),
     Family("oscillation", _waves(_RATE), lambda z: _frequencies(z, 240)[:, None]),
     Family(
