@@ -58,9 +58,8 @@ def find_similarity(rows: Rows) -> Scaling | None:
     found = min((logs.fit(best, pieces) for pieces in FINER), key=lambda fit: fit.held)
     if logs.fit(best, 0).nats - found.nats < BENT:
         return None
-    if found.missed > MODELLED * modelled_error(rows) if logs.signs else found.held > MODELLED * logs.modelled():
-        return None
-    prefactor = _prefactor(found.powers, best)
+    reached, model = (found.missed, modelled_error(rows)) if logs.signs else (found.held, logs.modelled())
+    prefactor = _prefactor(found.powers, best) if reached <= MODELLED * model else None
     return None if prefactor is None else Scaling(prefactor, (_whole(best),))
 
 
