@@ -174,7 +174,7 @@ PROBLEMS.add("poisson", KnownProblem("Poisson on a square, u = sin(pi x) sin(pi 
 PROBLEMS.add(
     "helmholtz",
     KnownProblem("Helmholtz on a square, u = sin(pi x) sin(4 pi y)", helmholtz,
-                 SolveConfig(hidden=(6,), intervals=(8, 12, 18), points=1600)),
+                 SolveConfig(hidden=(6,), intervals=(8, 12, 18, 24), points=1600)),
 )  # fmt: skip
 PROBLEMS.add("burgers", KnownProblem("Burgers with a shock, viscosity 0.01/pi", burgers_equation, _SHARP))
 PROBLEMS.add(
