@@ -20,6 +20,7 @@ from kansym.events import Listener, Note, ignore
 from kansym.pipeline import fit
 from kansym.problem import prepare, unscaled
 from kansym.result import Result
+from kansym.structure.symmetry import error_over_spread
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, whole
@@ -196,7 +197,7 @@ def _hints(
 def _missed(formula: Expression, inputs: Array, target: Array) -> float:
     """Root mean square error of a formula over the spread of its target."""
     with np.errstate(all="ignore"):
-        return float(np.sqrt(np.mean((formula.evaluate(inputs) - target) ** 2)) / (np.std(target) or 1.0))
+        return error_over_spread(formula.evaluate(inputs), target)
 
 
 def _swapped(law: Expression, inputs: Array, target: Array) -> list[Expression]:

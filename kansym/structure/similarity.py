@@ -19,7 +19,7 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from kansym.structure.surrogate import fit_surrogate
-from kansym.structure.symmetry import Rows, Scaling, error_over_spread, modelled_error, nearest_rational
+from kansym.structure.symmetry import Rows, Scaling, error_over_spread, modelled_error, nearest_rational, whole_numbers
 
 Array = np.ndarray
 MOST_COLUMNS, FEWEST_ROWS, SCANNED_ROWS = 6, 40, 400
@@ -60,7 +60,7 @@ def find_similarity(rows: Rows) -> Scaling | None:
         return None
     reached, model = (found.missed, modelled_error(rows)) if logs.signs else (found.held, logs.modelled())
     prefactor = _prefactor(found.powers, best) if reached <= MODELLED * model else None
-    return None if prefactor is None else Scaling(prefactor, (_whole(best),))
+    return None if prefactor is None else Scaling(prefactor, (whole_numbers(best),))
 
 
 Powers = tuple[Fraction, ...]
@@ -210,17 +210,12 @@ def _normal(powers: Powers) -> Powers | None:
     """The direction with first exponent 1; None where it has less than two columns or large exponents."""
     used = [power for power in powers if power]
     direction = tuple(power / used[0] for power in powers) if len(used) > 1 else ()
-    return direction if direction and max(map(abs, _whole(direction))) <= GREATEST else None
+    return direction if direction and max(map(abs, whole_numbers(direction))) <= GREATEST else None
 
 
 def _length(powers: Powers) -> float:
     """Nats that the exponents of a direction cost."""
     return POWER_NATS * sum(abs(power.numerator) + power.denominator - 1 for power in powers)
-
-
-def _whole(powers: Powers) -> Powers:
-    denominator = int(np.lcm.reduce([power.denominator for power in powers]))
-    return tuple(power * denominator for power in powers)
 
 
 def _prefactor(powers: Array, direction: Powers) -> Powers | None:

@@ -12,7 +12,7 @@ as well as the one of all variables did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -270,11 +270,12 @@ def _as_scaling(matrix: Array, pivots: list[int]) -> Scaling | None:
         exponents[variable - 1] = Fraction(1)
         for row, pivot in zip(rounded, pivots, strict=True):
             exponents[pivot - 1] = -row[variable]
-        invariants.append(_whole_numbers(exponents))
+        invariants.append(whole_numbers(exponents))
     return Scaling(tuple(prefactor), tuple(invariants))
 
 
-def _whole_numbers(exponents: list[Fraction]) -> tuple[Fraction, ...]:
+def whole_numbers(exponents: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """The least whole numbers in the proportions of fractions."""
     denominator = int(np.lcm.reduce([value.denominator for value in exponents]))
     return tuple(value * denominator for value in exponents)
 

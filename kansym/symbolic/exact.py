@@ -16,18 +16,7 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
-from kansym.symbolic.expression import (
-    Constant,
-    Expression,
-    Power,
-    Product,
-    Sum,
-    add,
-    call,
-    multiply,
-    raise_to,
-    whole,
-)
+from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, call, multiply, raise_to, whole
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.likely import irrational, likely_form, ratio_bits
 from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain

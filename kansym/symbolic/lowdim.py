@@ -49,14 +49,12 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
         for expression in expressions:
             if allowed(expression, library):
                 found.append(Candidate(expression, table.error(expression), origin))
-        if budget.expired or settled(found, EXACT) or (table.rough and reached(found, table.goal)):
+        at_goal = settled(found, table.goal)
+        if budget.expired or settled(found, EXACT) or (table.rough and (at_goal or reached(found, table.goal))):
             break
-        if (
-            table.columns == 1 and not table.rough
-        ):  # there are many curves at the noise: the rows tell more than the goal
-            if (origin == "curve" or settled(found, table.goal)) and drawn(found, table):
-                break
-        elif settled(found, table.goal):
+        if at_goal and table.columns != 1:
+            break
+        if (at_goal or origin == "curve") and drawn(found, table):  # many curves are at the goal: the rows tell more
             break
     return ranked(found, price_of(len(table.fit)))
 

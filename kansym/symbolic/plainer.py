@@ -42,14 +42,8 @@ def _with_plain_powers(expression: Expression) -> Expression:
     def plain(node: Expression) -> Expression:
         if not (isinstance(node, Call) and node.name == "exp"):
             return node
-        argument = node.argument
-        factors = [_plain_power(term) for term in (argument.terms if isinstance(argument, Sum) else (argument,))]
-        if all(factor is None for factor in factors):
-            return node
-        terms = argument.terms if isinstance(argument, Sum) else (argument,)
-        rest = [term for term, factor in zip(terms, factors, strict=True) if factor is None]
-        powers = [factor for factor in factors if factor is not None]
-        return multiply(*powers, *([call("exp", add(*rest))] if rest else []))
+        terms = node.argument.terms if isinstance(node.argument, Sum) else (node.argument,)
+        return multiply(*(_plain_power(term) or call("exp", term) for term in terms))
 
     return canonical(expression.map(plain))
 

@@ -200,14 +200,14 @@ def _similar(law: Scaling, raw: Reduced, table: Table, budget: Budget | Part, li
         table,
         fit=replace(fit, inputs=reduced.rows.inputs),
         held=replace(held, inputs=reduced.rows.held_inputs),
-        goal=table.goal if table.goal <= EXACT else table.goal * _stretch(table.held, held),
+        goal=table.goal if table.goal <= EXACT else table.goal * _stretch(table.held, held, prefactor),
     )
     return [lifted(candidate, reduced, table) for candidate in solve(inner, budget, library)[:LIFTED]]
 
 
-def _stretch(rows: Rows, divided: Rows) -> float:
+def _stretch(rows: Rows, divided: Rows, product: Expression) -> float:
     """How much more an error says of a divided target, over its spread, than of the target over its own."""
-    size = np.sqrt(np.mean((rows.target / divided.target) ** 2))
+    size = np.sqrt(np.mean((product.evaluate(rows.inputs) * rows.roots) ** 2))
     return float(rows.spread / (size * divided.spread))
 
 
