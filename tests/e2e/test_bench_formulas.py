@@ -31,7 +31,7 @@ def test_help_loads_nothing_heavy():
 def test_a_law_is_recovered_recorded_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     lines = tmp_path / "lines.jsonl"
     command = ["bench", "formulas", "--law", "feynman-I.12.1", "--rows", "60", "--time-limit", "20",
-               "--results", str(lines)]  # fmt: skip
+               "--clock", "processor", "--results", str(lines)]  # fmt: skip
     assert main([*command, "--out", str(tmp_path / "page"), "--commit", "abc"]) == 0
     output = capsys.readouterr()
     assert "[1/1] feynman-I.12.1 noise 0 seed 0: found" in output.err and "x0*x1" in output.out
@@ -39,7 +39,7 @@ def test_a_law_is_recovered_recorded_and_shown(tmp_path: Path, capsys: pytest.Ca
     assert record["rule"] is True and record["lost"] is None and record["r2"] > 0.999999
     assert {"seconds", "complexity", "origin", "stop_reason", "definition", "numeric", "distance"} <= set(record)
     page = (tmp_path / "page" / "formulas.md").read_text()
-    assert "`kansym bench formulas --law feynman-I.12.1 --rows 60 --time-limit 20`" in page
+    assert "`kansym bench formulas --law feynman-I.12.1 --rows 60 --time-limit 20 --clock processor`" in page
     assert "commit abc" in page and str(tmp_path) not in page
     assert main([*command, "--json"]) == 0
     output = capsys.readouterr()

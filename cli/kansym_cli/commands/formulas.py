@@ -68,6 +68,8 @@ _RESULTS = click.Path(dir_okay=False, path_type=Path)
 @click.option("--units", is_flag=True, help="Tell the fit the units of the cards.")
 @click.option("--keep-names", "named", is_flag=True, help="Keep the columns' names; else they are x0, x1, ...")
 @click.option("--time-limit", type=click.FloatRange(1), default=SECONDS, show_default=True, help="Seconds a fit.")
+@click.option("--clock", type=click.Choice(("wall", "processor")), default="wall", show_default=True, help=(
+    "What counts as seconds; processor: of the fit alone, for a machine that has other work."))  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Fits at once, one thread each.")
 @click.option("--sample", type=click.IntRange(1), metavar="N", help=(
     "Only N laws: a fixed sample, stratified by set and number of columns."))  # fmt: skip
@@ -79,26 +81,28 @@ _RESULTS = click.Path(dir_okay=False, path_type=Path)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write a page and JSON into this folder.")
 @click.option("--commit", help="Of the code, for the page.")
 @options.JSON
-def command(results: Path | None, out: Path | None, commit: str | None, jobs: int, as_json: bool, **chosen: Any) -> int:
+def command(results: Path | None, out: Path | None, commit: str | None, clock: str, jobs: int, as_json: bool,
+            **chosen: Any) -> int:  # fmt: skip
     """Recover known laws: rates by the rule of SRBench, times, sizes, and where every other law was lost.
 
     \b
     kansym bench formulas --set nguyen --sample 3
     """
     from kansym.bench.formulas.run import run
+    from kansym.bench.formulas.work import CLOCKS
     from kansym_cli.formula_sets import problems
 
     choice = _choice(**chosen)
     lines = _check(choice)
     todo = problems(choice)
     with console.caught(signal.SIGTERM, _stop):  # `kill` ends a run as Ctrl-C does
-        outcome = run(todo, jobs, results, _Teller(len(todo)).tell)
+        outcome = run(todo, jobs, results, _Teller(len(todo)).tell, *CLOCKS[clock])
     if not outcome.records:
         return _stopped(0, len(todo), results)
 
     from kansym.bench.formulas.summary import document
 
-    page = document(outcome.records, _typed(choice), {"commit": commit} if commit else {}, lines)
+    page = document(outcome.records, _typed(choice, clock), {"commit": commit} if commit else {}, lines)
     if out is not None and not outcome.stopped:
         console.say(f"wrote {page.write(out)}")
     click.echo(page.json() if as_json else page.screen(), nl=as_json)
@@ -147,7 +151,7 @@ def _stopped(done: int, total: int, results: Path | None) -> int:
     return INTERRUPTED
 
 
-def _typed(choice: Choice) -> str:
+def _typed(choice: Choice, clock: str) -> str:
     """The command that makes the page again; where lines and page are kept is left out."""
     noises = tuple(f"{noise:g}" for noise in choice.noises) if choice.noises != (0.0,) else ()
     listed = (("set", choice.sets), ("law", choice.laws), ("noise", noises),
@@ -157,5 +161,6 @@ def _typed(choice: Choice) -> str:
               ("sample-seed", choice.sample_seed, 0))  # fmt: skip
     parts = [f"--{flag} {quote(','.join(values))}" for flag, values in listed if values]
     parts += [f"--{flag} {value}" for flag, value, usual in single if value != usual]
+    parts += ["--clock processor"] * (clock == "processor")
     parts += ["--units"] * choice.units + ["--keep-names"] * choice.named
     return " ".join(["kansym bench formulas", *parts])

@@ -18,6 +18,7 @@ from kansym.bench.formulas.work import failed, solve
 from kansym.errors import KansymError
 
 GRACE = 60.0
+SLACK = 2.0
 JUDGING = 180.0
 Tell = Callable[[Record], None]
 
@@ -30,7 +31,8 @@ class Outcome:
     stopped: bool = False
 
 
-def run(problems: Sequence[Problem], jobs: int, results: Path | None, tell: Tell, work: Work = solve) -> Outcome:
+def run(problems: Sequence[Problem], jobs: int, results: Path | None, tell: Tell, work: Work = solve,
+        slack: float = SLACK) -> Outcome:  # fmt: skip
     """Run the problems that a results file does not hold yet.
 
     Args:
@@ -39,6 +41,7 @@ def run(problems: Sequence[Problem], jobs: int, results: Path | None, tell: Tell
         results: one JSON line a problem; None to keep nothing.
         tell: called with every new record.
         work: what is done with a problem and its table; yields records, the last of which counts.
+        slack: how many times its limit, and a minute, a fit may take by the clock on the wall before it is killed.
 
     Returns:
         The records of these problems, old and new; after Ctrl-C those that there are.
@@ -55,7 +58,7 @@ def run(problems: Sequence[Problem], jobs: int, results: Path | None, tell: Tell
             append(results, record)
         tell(record)
 
-    crew = Crew(keep, work)
+    crew = Crew(keep, work, slack)
     try:
         crew.work(waiting, jobs)
         stopped = False
@@ -88,11 +91,13 @@ class Crew:
     Args:
         keep: called with every record and its problem.
         work: what the processes do; see `kansym.bench.formulas.work.solve`.
+        slack: see `run`.
     """
 
-    def __init__(self, keep: Callable[[Record, Problem], None], work: Work = solve) -> None:
+    def __init__(self, keep: Callable[[Record, Problem], None], work: Work = solve, slack: float = SLACK) -> None:
         self.keep = keep
         self.duty = work
+        self.slack = slack
         self.workers: list[_Worker] = []
 
     def work(self, problems: Sequence[Problem], jobs: int) -> None:
@@ -116,7 +121,7 @@ class Crew:
             self.keep(failed(problem.identity, str(error), 0.0), problem)
             return
         worker.problem, worker.record, worker.started = problem, None, time.monotonic()
-        worker.deadline = worker.started + fit_seconds(problem.identity)
+        worker.deadline = worker.started + fit_seconds(problem.identity, self.slack)
         with suppress(OSError):  # a process that has died is noticed when it is listened to
             worker.child.begin((problem.identity, material))
 
@@ -166,6 +171,6 @@ class Crew:
         self.workers.clear()
 
 
-def fit_seconds(identity: Identity) -> float:
+def fit_seconds(identity: Identity, slack: float = SLACK) -> float:
     """Return how long a process may take for a fit before it is killed."""
-    return 2 * identity.time_limit + GRACE
+    return slack * identity.time_limit + GRACE

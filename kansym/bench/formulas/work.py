@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from kansym.bench.formulas import peers
+from kansym.bench.formulas.children import Work
 from kansym.bench.formulas.diagnosis import Evidence, Loss, loss
 from kansym.bench.formulas.judge import Law, Sympy, facts, judge
 from kansym.bench.formulas.problems import OWN, Identity, Material
@@ -211,3 +213,12 @@ def _sympy() -> Sympy:
     if not _SYMPY:
         _SYMPY.append(Sympy())
     return _SYMPY[0]
+
+
+# By which clock a fit is limited and timed, and how many times its limit it may take by the clock on the wall before it
+# is killed. The processor's counts what the fit's own process has used: what a fit of one thread takes on a machine
+# that has nothing else to do.
+CLOCKS: dict[str, tuple[Work, float]] = {
+    "wall": (solve, 2.0),
+    "processor": (partial(solve, clock=time.process_time), 10.0),
+}
