@@ -79,6 +79,11 @@ class Part:
         return self.whole.clock
 
     @property
+    def interrupted(self) -> bool:
+        """Whether the user has interrupted the whole."""
+        return self.whole.interrupted
+
+    @property
     def remaining(self) -> float:
         """Seconds left to this stage."""
         return min(self.whole.remaining, max(0.0, self.deadline - self.clock()))
@@ -102,3 +107,23 @@ class Part:
     def part(self, seconds: float) -> Part:
         """A share of this share."""
         return Part(self, self.clock() + seconds)
+
+
+@dataclass
+class Inner(Budget):
+    """A budget inside another one: it ends with it, but what it cuts short is not remembered there."""
+
+    whole: Budget | Part | None = None
+
+    @staticmethod
+    def of(whole: Budget | Part, seconds: float) -> Inner:
+        """A budget of so many seconds, by the clock of the whole."""
+        return Inner(None if seconds == float("inf") else seconds, clock=whole.clock, whole=whole)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, to itself and to the whole."""
+        if self.whole is not None and self.whole.interrupted:
+            self.interrupted = True
+        own = super().remaining
+        return own if self.whole is None else min(own, self.whole.remaining)

@@ -7,12 +7,12 @@ a sum or a difference that is simpler than they are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, pairwise, permutations
 
 import numpy as np
 
-from kansym.budget import Budget
+from kansym.budget import Budget, Inner
 from kansym.config import Config
 from kansym.data import Dataset
 from kansym.errors import DataError
@@ -36,21 +36,6 @@ AS_GOOD = 1.05  # of a law's error at its own target: another target's formula t
 FLOOR = 1e-7  # of a target's spread: no error at all
 PARALLEL = 0.05  # sine of the angle between two columns that are one, but for noise
 WORTH_A_SECOND = 0.1  # of the time limit, which must be left for another try of the targets that failed
-
-
-@dataclass
-class _Share(Budget):
-    """A budget of its own that ends with another one, or when that one is interrupted."""
-
-    whole: Budget | None = None
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left, to itself and to the whole."""
-        if self.whole is not None and self.whole.interrupted:
-            self.interrupted = True
-        own = super().remaining
-        return own if self.whole is None else min(own, self.whole.remaining)
 
 
 def fit_all(
@@ -94,9 +79,8 @@ def single(dataset: Dataset, name: str) -> Dataset:
     )
 
 
-def _share(budget: Budget, parts: int) -> _Share:
-    seconds = budget.remaining / max(parts, 1)
-    return _Share(None if seconds == float("inf") else seconds, whole=budget)
+def _share(budget: Budget, parts: int) -> Inner:
+    return Inner.of(budget, budget.remaining / max(parts, 1))
 
 
 def _second_tries(
@@ -141,7 +125,7 @@ def _shared_factors(dataset: Dataset, config: Config, budget: Budget) -> dict[st
 
 
 def _round_or_any(
-    values: Array, columns: tuple[int, int], dataset: Dataset, config: Config, share: _Share
+    values: Array, columns: tuple[int, int], dataset: Dataset, config: Config, share: Inner
 ) -> list[Expression]:
     """Formulas of a factor that reads two columns only through their distance from 0, or else of any kind."""
     norm = Statement("norm", "norm", columns)
@@ -175,7 +159,7 @@ def _hints(
     name: str,
     others: Mapping[str, Result],
     config: Config,
-    share: _Share,
+    share: Inner,
     shared: Sequence[Expression] = (),
 ) -> Iterator[Expression]:
     """Formulas that may be near the law of a target: from a factor it shares, and from what was found for others."""
@@ -215,7 +199,7 @@ def _swapped(law: Expression, inputs: Array, target: Array) -> list[Expression]:
 
 
 def _combined(
-    law: Expression, pair: tuple[Array, Array], dataset: Dataset, config: Config, share: _Share
+    law: Expression, pair: tuple[Array, Array], dataset: Dataset, config: Config, share: Inner
 ) -> Iterator[Expression]:
     """Formulas of the target from a formula of its quotient, sum or difference with another whose law is known."""
     target, partner = pair
@@ -231,7 +215,7 @@ def _combined(
                 yield canonical(back(found))
 
 
-def _searched(values: Array, dataset: Dataset, config: Config, share: _Share) -> list[Expression]:
+def _searched(values: Array, dataset: Dataset, config: Config, share: Inner) -> list[Expression]:
     table = Dataset(dataset.inputs, values, dataset.input_names, ("combination",))
     plain = replace(config, guess=(), template=None, assume=())
     try:

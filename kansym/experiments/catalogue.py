@@ -43,6 +43,7 @@ EXPERIMENTS: dict[str, tuple[str, str]] = {
         "Does a small KAN learn predator and prey, and do the equations come out exactly?",
     ),
     "pde-find": ("pde_find", "Are four partial differential equations found in fields, clean and under loud noise?"),
+    "pde-free": ("pde_free", "Are equations found in fields that are no sum of terms of a library, clean and noisy?"),
     "odebench": ("odebench", "How many of ODEBench's 63 systems are found from one trajectory each?"),
     "continual": ("continual", "Does a network that learns one peak after the other keep the earlier ones?"),
 }

@@ -10,8 +10,8 @@ import numpy as np
 from kansym.bench.tables import Column, duration, number
 from kansym.data import Dataset
 from kansym.experiments.experiment import Bar, Experiment, Setting
-from kansym.physics.discovery.field_equations import find_field_equations
-from kansym.physics.discovery.fields import Field
+from kansym.physics.discovery.fields.equations import find_field_equations
+from kansym.physics.discovery.fields.grid import Field
 from kansym.physics.discovery.found import Equation
 from kansym.physics.discovery.settings import Settings
 from kansym.symbolic.expression import Sum

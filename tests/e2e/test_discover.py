@@ -25,6 +25,7 @@ def test_a_table_gives_equations_a_folder_and_json(tmp_path: Path, capsys: pytes
     code = main(["discover", str(table), "--trajectory", "run", "--out", str(out), "--json", "--quiet"])
     told = json.loads(capsys.readouterr().out)
     assert code == 0 and told["exact"] and told["equations"][0]["unit"] == "C/s"
+    assert {each["unit"] for each in told["equations"][0]["constants"]} == {"s^-1", "C*s^-1"}
     assert told["equations"][0]["left"] == "dq/dt" and len(told["starts"]) == 2
     assert {"discovery.json", "equations.tex"} <= {path.name for path in out.iterdir()}
     assert json.loads((out / "discovery.json").read_text())["equations"] == told["equations"]
@@ -32,9 +33,12 @@ def test_a_table_gives_equations_a_folder_and_json(tmp_path: Path, capsys: pytes
 
 def test_a_field_gives_a_partial_equation(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     axes, values = fields.grid("pde-burgers")
-    np.savez(tmp_path / "u.npz", **axes, **values)
-    assert main(["discover", str(tmp_path / "u.npz"), "--pde"]) == 0
-    assert "u_t = 0.1*u_xx - u*u_x" in capsys.readouterr().out
+    np.savez(tmp_path / "u.npz", **{"t [s]": axes["t"], "x [m]": axes["x"], "u [m/s]": values["u"]})
+    assert main(["discover", str(tmp_path / "u.npz"), "--pde", "--out", str(tmp_path / "found")]) == 0
+    told = capsys.readouterr().out
+    assert "u_t = 0.1*u_xx - u*u_x   [m*s^-2]" in told and "m^2*s^-1" in told
+    assert "solution from the first moment on, of the field's spread: u within" in told
+    assert {"solution.svg", "balance.svg"} <= {path.name for path in (tmp_path / "found").iterdir()}
 
 
 @pytest.mark.parametrize(

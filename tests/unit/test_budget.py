@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kansym.budget import Budget, Part
+from kansym.budget import Budget, Inner, Part
 from kansym.events import Note, Progress, StageFinished, StageStarted, ignore
 
 
@@ -81,3 +81,11 @@ def test_a_budget_and_its_parts_run_on_the_clock_that_they_are_given() -> None:
     part = budget.part(4.0)
     now[0] = 105.0
     assert part.expired and part.remaining == 0.0 and budget.remaining == 5.0 and budget.hit
+
+
+def test_a_budget_inside_another_ends_with_it_and_does_not_tell_it_that_time_ran_out() -> None:
+    whole = Budget(100.0)
+    inner = Inner.of(whole.part(50.0), float("inf"))
+    assert 40.0 < inner.remaining <= 50.0 and Inner.of(whole, 0.0).expired and not whole.hit
+    whole.interrupt()
+    assert inner.expired and inner.interrupted

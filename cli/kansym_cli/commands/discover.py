@@ -94,16 +94,23 @@ def _page(found: Discovery) -> str:
     lines += ["", *output.columns(_numbers(found), indent="").splitlines(), ""]
     if not found.exact:
         lines.append("these are approximations: more than noise is left")
-    noise = ", ".join(f"{name} {size:.3g}" for name, size in found.noise.items())
-    return "\n".join([*lines, f"noise: {noise}", *(f"note: {note}" for note in found.notes)])
+    lines.append("noise: " + ", ".join(f"{name} {size:.3g}" for name, size in found.noise.items()))
+    errors = ((name, found.facts.get(f"solution's error of {name}")) for name in found.noise)
+    shares = [f"{name} within {100 * error:.2g} %" for name, error in errors if error is not None]
+    if shares:
+        lines.append(f"solution from the first moment on, of the field's spread: {', '.join(shares)}")
+    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _numbers(found: Discovery) -> list[list[str]]:
-    rows = [["equation", "number", "standard error", "what is left"]]
+    """The table of the numbers, with their units where some are known."""
+    rows = [["equation", "number", "standard error", "unit", "what is left"]]
     for equation in found.equations:
-        free = [each for each in equation.constants if each.label is None]
-        for each in free:
+        left = f"{equation.misfit:.3g}"
+        free = [pair for pair in zip(equation.constants, equation.constant_units, strict=True) if not pair[0].label]
+        for each, unit in free:
             error = "unknown" if each.error is None else f"{each.error:.2g}"
-            rows.append([equation.left, f"{each.value:.8g}", error, f"{equation.misfit:.3g}"])
-        rows += [] if free else [[equation.left, "exact", "", f"{equation.misfit:.3g}"]]
-    return rows
+            rows.append([equation.left, f"{each.value:.8g}", error, unit or "", left])
+        rows += [] if free else [[equation.left, "exact", "", "", left]]
+    told = any(row[3] for row in rows[1:])
+    return [row if told else [*row[:3], row[4]] for row in rows]

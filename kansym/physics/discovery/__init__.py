@@ -6,8 +6,7 @@ shooting) -> found.
 """
 
 from kansym.physics.discovery.equations import find_equations
-from kansym.physics.discovery.field_equations import find_field_equations
-from kansym.physics.discovery.fields import Field
+from kansym.physics.discovery.fields import Field, March, find_field_equations, march
 from kansym.physics.discovery.found import Curve, Discovery, Equation
 from kansym.physics.discovery.reading import as_trajectories, read_field, read_trajectories
 from kansym.physics.discovery.settings import Settings
@@ -16,9 +15,9 @@ from kansym.physics.discovery.trajectories import Trajectories, Trajectory
 from kansym.physics.discovery.writing import check_folder, document, write
 
 __all__ = [
-    "Curve", "Discovery", "Equation", "Field", "Settings", "Trajectories", "Trajectory", "as_trajectories",
-    "check_folder", "discover", "document", "find_equations", "find_field_equations", "read_field", "read_trajectories",
-    "simulate", "write",
+    "Curve", "Discovery", "Equation", "Field", "March", "Settings", "Trajectories", "Trajectory", "as_trajectories",
+    "check_folder", "discover", "document", "find_equations", "find_field_equations", "march", "read_field",
+    "read_trajectories", "simulate", "write",
 ]  # fmt: skip
 
 

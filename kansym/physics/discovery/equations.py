@@ -10,12 +10,12 @@ import numpy as np
 
 from kansym.budget import Budget
 from kansym.config import Config
-from kansym.events import Event, Listener, Note, StageFinished, StageStarted, ignore
+from kansym.events import Listener, Note, StageFinished, StageStarted, ignore
 from kansym.physics.discovery.candidates import Candidate, best_of, from_library
 from kansym.physics.discovery.choosing import AT_NOISE, Judge, Model, at_noise, chosen, with_exact_numbers
 from kansym.physics.discovery.forms import Form, form_of
-from kansym.physics.discovery.found import Curve, Discovery, Equation, constants_of, rate_names
-from kansym.physics.discovery.free_form import searched
+from kansym.physics.discovery.found import NOT_EXACT, Curve, Discovery, Equation, constants_of, rate_names, rate_unit
+from kansym.physics.discovery.free_form import quietly, searched
 from kansym.physics.discovery.libraries import LIBRARIES, own_library
 from kansym.physics.discovery.network import Followed, followed, network_paths
 from kansym.physics.discovery.rates import Rates
@@ -147,7 +147,7 @@ def _by_search(
         if share < 1.0:
             break
         config = Config(seed=settings.seed, time_limit=share, without=("network", "simplification"))
-        found = searched(judge.data, paths, form, state, config, budget, _quietly(clock.listen))
+        found = searched(judge.data, paths, form, state, config, budget, quietly(clock.listen))
         pools[state] = best_of([pools[state], found], POOL + 2)
     judge, model = chosen(pools, judge, model)
     judge.budget = budget
@@ -169,7 +169,7 @@ def _by_network(
         if share < LEAST_SECONDS:
             break
         config = Config(seed=settings.seed, time_limit=share, without=("simplification",))
-        found = searched(data, smooth, form, state, config, budget, _quietly(clock.listen))
+        found = searched(data, smooth, form, state, config, budget, quietly(clock.listen))
         pools[state] = best_of([pools[state], [replace(each, origin="network") for each in found]], POOL + 2)
     if not budget.expired:
         judge, model = chosen(pools, judge, model)
@@ -177,27 +177,16 @@ def _by_network(
     return network, model, judge
 
 
-def _quietly(listen: Listener) -> Listener:
-    """What a search inside tells: that it goes on, not its own stages."""
-
-    def hear(event: Event) -> None:
-        if not isinstance(event, (StageStarted, StageFinished, Note)):
-            listen(event)
-
-    return hear
-
-
 def _equations(model: Model, data: Trajectories) -> tuple[Equation, ...]:
     found, at = [], 0
     for state, formula in enumerate(model.formulas):
         count = len(formula.free_constants)
         left, left_latex = rate_names(data.names[state], data.time)
-        unit, time_unit = data.units[state], data.time_unit
         found.append(
             Equation(
                 left, left_latex, formula, data.names, constants_of(formula, model.shot.errors[at : at + count]),
                 float(model.shot.misfit[state]), model.origins[state],
-                f"{unit}/{time_unit}" if unit and time_unit else None,
+                rate_unit(data.units[state], data.time_unit), data.units,
             )
         )  # fmt: skip
         at += count
@@ -210,7 +199,7 @@ def _discovery(model: Model, judge: Judge, network: Followed | None, budget: Bud
     firsts = np.cumsum([0, *[_pieces_of(part.times, judge) for part in data.parts[:-1]]])
     starts = tuple(model.shot.starts[first] for first in firsts)
     stop = "interrupted" if budget.interrupted else "time limit" if budget.expired and not exact else "finished"
-    notes = data.notes if exact else (*data.notes, "the equations leave more than noise: the best approximation found")
+    notes = data.notes if exact else (*data.notes, NOT_EXACT)
     noise = dict(zip(data.names, np.where(exact, model.shot.misfit, judge.pieces.noise).tolist(), strict=True))
     facts = {"chi2": model.shot.chi2, "samples": float(data.samples), **clock.seconds}
     rates: Sequence[Expression] | Rates = model.formulas

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kansym.physics.discovery.rates import Rates
+from kansym.symbolic.constant_units import constant_units, user_unit
 from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.formula import FittedConstant
 from kansym.symbolic.latex import latex_name, to_latex
 from kansym.symbolic.text import to_text
 
 Array = np.ndarray
+NOT_EXACT = "the equations leave more than noise: the best approximation found"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Equation:
             leaves of the left-hand side, as a share of it).
         origin: which library or search gave it.
         unit: of the left-hand side, None where unknown.
+        input_units: of the columns, in their order; empty where none is known.
     """
 
     left: str
@@ -40,6 +43,15 @@ class Equation:
     misfit: float
     origin: str = ""
     unit: str | None = None
+    input_units: tuple[str | None, ...] = ()
+
+    @property
+    def constant_units(self) -> tuple[str | None, ...]:
+        """Units of the constants, in their order, as far as those of columns and rate tell; "1" for a pure number.
+
+        Numbers that came out exact have units like the others: a rate of 1/2 is one per second.
+        """
+        return constant_units(_measured(self.expression), self.input_units, self.unit)
 
     def text(self, digits: int | None = 6) -> str:
         """The equation as text in the user's names."""
@@ -59,8 +71,10 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A state along one trajectory: samples (times and values, (N,)) and the solution (dense times and values,
-    (M,))."""
+    """A state along one trajectory: samples (times and values, (N,)) and the solution (dense times and values, (M,)).
+
+    Of a field at one moment, places stand where the times are.
+    """
 
     state: str
     trajectory: int
@@ -80,11 +94,12 @@ class Discovery:
         exact: whether the equations leave nothing but noise; else they are the best approximation found.
         noise: by state or field, the estimated standard deviation of the noise, in its unit.
         starts: by trajectory, the fitted first state (D,).
-        curves: samples beside solutions, for pictures.
+        curves: samples beside solutions, for pictures: over time, or over space at a few moments.
         stop_reason: "finished", "time limit" or "interrupted".
         source: of the data.
         facts: further figures by name, such as the seconds of every stage.
         notes: what the user should know.
+        balance: of partial equations, the left-hand sides over the right-hand sides.
         network: right-hand sides as a KAN (`Rates`), where it follows the samples and no formula does; None otherwise.
     """
 
@@ -99,6 +114,7 @@ class Discovery:
     facts: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     network: Rates | None = None
+    balance: tuple[Curve, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join(str(equation) for equation in self.equations)
@@ -112,9 +128,23 @@ class Discovery:
         return f"${self.latex()}$"
 
 
+def _measured(node: Expression) -> Expression:
+    """A formula whose exact numbers are like measured ones."""
+    if isinstance(node, Constant):
+        return Constant(node.value)
+    return node.rebuilt(tuple(_measured(child) for child in node.children)) if node.children else node
+
+
 def rate_names(state: str, time: str) -> tuple[str, str]:
     """(text, LaTeX) of a rate of change."""
     return f"d{state}/d{time}", rf"\frac{{\mathrm{{d}}{latex_name(state)}}}{{\mathrm{{d}}{latex_name(time)}}}"
+
+
+def rate_unit(unit: str | None, time: str | None) -> str | None:
+    """The unit of a rate of change, such as m/s; None where one of the two is not known."""
+    if not unit or not time:
+        return None
+    return f"{unit}/{time}" if unit.isalpha() and time.isalpha() else str(user_unit(unit) / user_unit(time))
 
 
 def constants_of(expression: Expression, errors: Sequence[float] | Array) -> tuple[FittedConstant, ...]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kansym.budget import Budget, Part
+from kansym.budget import Budget, Inner, Part
 from kansym.config import Config
 from kansym.data import Dataset
-from kansym.events import Listener
+from kansym.events import Event, Listener, Note, StageFinished, StageStarted
 from kansym.physics.discovery.candidates import Candidate, refitted
 from kansym.physics.discovery.forms import Form
 from kansym.physics.discovery.smoothing import SmoothPath
@@ -59,8 +59,18 @@ def searched(
     table = Dataset(states[:, varies], slopes[:, state], tuple(data.names[i] for i in varies), ("rate of change",))
     shifted = {i: place for place, i in enumerate(varies)}
     own = [hint.substitute([Variable(shifted.get(i, 0)) for i in range(data.dimension)]) for hint in hints]
-    result = fit(table, config, listen, Budget(min(config.seconds, budget.remaining)), own)
+    result = fit(table, config, listen, Inner.of(budget, min(config.seconds, budget.remaining)), own)
     back = [Variable(i) for i in varies]
     formulas = {result.front.chosen: result.formula} | dict(enumerate(result.front.formulas[::-1]))
     found = [refitted(each.expression.substitute(back), form, state, "search") for each in formulas.values()]
     return sorted(found, key=lambda candidate: candidate.score)[:KEPT]
+
+
+def quietly(listen: Listener) -> Listener:
+    """What a search inside tells: that it goes on, not its own stages."""
+
+    def hear(event: Event) -> None:
+        if not isinstance(event, (StageStarted, StageFinished, Note)):
+            listen(event)
+
+    return hear

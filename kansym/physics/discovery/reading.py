@@ -16,7 +16,7 @@ from kansym.data.table import RawTable, number_column
 from kansym.data.text import read_text
 from kansym.data.units import split_headers
 from kansym.errors import DataError, quote
-from kansym.physics.discovery.fields import Field
+from kansym.physics.discovery.fields.grid import Field
 from kansym.physics.discovery.trajectories import Trajectories, Trajectory
 
 Array = np.ndarray
@@ -140,6 +140,7 @@ def read_field(path: str | Path, time: str = "t", fields: Sequence[str] | None =
     Args:
         path: holds one array for the time, one for every other axis (1-D), and one or more fields whose axes are these,
             in any order of unequal lengths; of equal ones the time comes first and the others in the file's order.
+            Names may carry units, such as "x [m]".
         time: the name of the times.
         fields: the names of the fields; None takes every array of two axes or more.
 
@@ -154,6 +155,9 @@ def read_field(path: str | Path, time: str = "t", fields: Sequence[str] | None =
             arrays = {name: np.asarray(archive[name], dtype=float) for name in archive.files}
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise DataError(f"{source}: not an .npz file of numbers ({error}): write it with numpy.savez") from error
+    header = list(arrays)
+    names, units = split_headers(header)
+    arrays = dict(zip(names, arrays.values(), strict=True))
     if time not in arrays:
         raise DataError(f"{source}: no array {quote(time)} of times: name it with --time")
     axes = {name: array for name, array in arrays.items() if array.ndim == 1}
@@ -164,4 +168,4 @@ def read_field(path: str | Path, time: str = "t", fields: Sequence[str] | None =
     if not chosen:
         raise DataError(f"{source}: no array has two axes or more: a field u(t, x) is needed")
     ordered = {time: axes.pop(time), **axes}
-    return Field.of(ordered, {name: arrays[name] for name in chosen}, source)
+    return Field.of(ordered, {name: arrays[name] for name in chosen}, source, dict(zip(names, units, strict=True)))

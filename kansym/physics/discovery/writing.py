@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from kansym.errors import ModelFileError
-from kansym.physics.discovery.found import Discovery, Equation
+from kansym.physics.discovery.found import Curve, Discovery, Equation
 from kansym.storage.plain_json import json_bytes
 from kansym.symbolic.serial import expression_to_json
 
-# What stands below the panels, and what dots and line are.
-WORDS = {
-    "ode": ("time", ("samples", "solution")),
-    "pde": ("right-hand side, averaged", ("left-hand side", "equality")),
-}
-RESULT, LATEX, PICTURE = "discovery.json", "equations.tex", "solution.svg"
+# What stands below the panels of the solution; what dots and line are.
+ACROSS = {"ode": "time", "pde": "place"}
+SOLUTION, BALANCE = ("samples", "solution"), ("left-hand side", "equality")
+RESULT, LATEX, PICTURE, BALANCED = "discovery.json", "equations.tex", "solution.svg", "balance.svg"
 
 
 def document(found: Discovery) -> dict[str, Any]:
@@ -37,7 +36,10 @@ def document(found: Discovery) -> dict[str, Any]:
 
 
 def _equation(equation: Equation) -> dict[str, Any]:
-    numbers = [{"value": each.value, "error": each.error, "exact": each.label} for each in equation.constants]
+    numbers = [
+        {"value": each.value, "error": each.error, "exact": each.label, "unit": unit}
+        for each, unit in zip(equation.constants, equation.constant_units, strict=True)
+    ]
     return {
         "left": equation.left,
         "text": equation.text(None),
@@ -78,22 +80,29 @@ def write(found: Discovery, folder: Path) -> list[Path]:
         (folder / RESULT).write_bytes(json_bytes(document(found)))
         (folder / LATEX).write_text(f"\\[\n{found.latex()}\n\\]\n", encoding="utf-8")
         written = [folder / RESULT, folder / LATEX]
-        if found.curves and find_spec("matplotlib"):
-            from kansym.report.canvas import save
-            from kansym.report.pictures.trajectories import trajectories
-
-            written.append(save(trajectories(panels(found), *WORDS[found.kind]), folder / PICTURE))
+        if find_spec("matplotlib"):
+            written += _pictures(found, folder)
     except OSError as error:
         raise ModelFileError(f"cannot write the run folder '{folder}': {error}: choose another --out") from error
     return written
 
 
-def panels(found: Discovery) -> dict[str, tuple[Any, ...]]:
-    """Return what the picture shows: (times, samples, dense times, solution) by what stands above a panel."""
-    several = len({curve.trajectory for curve in found.curves}) > 1
+def _pictures(found: Discovery, folder: Path) -> Iterator[Path]:
+    from kansym.report.canvas import save
+    from kansym.report.pictures.trajectories import trajectories
+
+    if found.curves:
+        yield save(trajectories(panels(found.curves), ACROSS[found.kind], SOLUTION), folder / PICTURE)
+    if found.balance:
+        yield save(trajectories(panels(found.balance), "right-hand side", BALANCE), folder / BALANCED)
+
+
+def panels(curves: Sequence[Curve]) -> dict[str, tuple[Any, ...]]:
+    """Return what a picture shows: (times, samples, dense times, solution) by what stands above a panel."""
+    several = len({curve.trajectory for curve in curves}) > 1
     return {
         f"{curve.state}, trajectory {curve.trajectory}" if several else curve.state: (
             curve.times, curve.samples, curve.dense, curve.solution,
         )
-        for curve in found.curves
+        for curve in curves
     }  # fmt: skip

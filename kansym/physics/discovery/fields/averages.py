@@ -1,4 +1,4 @@
-"""Fields on a grid, and the terms of partial differential equations under averages by bumps.
+"""Averages of fields by bumps, slopes by local polynomials, and the noise of a field.
 
 Every term is a derivative of a product of fields, so that all derivatives can be moved onto the bump: no difference of
 noisy samples is ever taken (Messenger and Bortz, J. Comput. Phys. 443, 110525, 2021). The derivative form instead takes
@@ -7,70 +7,17 @@ the slopes of a smoothing by local polynomials, and knows products of fields and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 from scipy.signal import savgol_filter
 
-from kansym.errors import DataError, quote
+from kansym.physics.discovery.fields.grid import FEWEST, Field
 
 Array = np.ndarray
-FEWEST = 40
 NARROWEST = 18  # points on both sides: sums over fewer are no longer integrals to a thousandth
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """Fields sampled on a grid of evenly spaced times and places.
-
-    Args:
-        axes: (n,) evenly rising, by name, the time first.
-        values: (n_t, n_x[, n_y]) by name.
-        source: for messages.
-
-    Raises:
-        DataError: when an axis is uneven or short, or a field has another shape or numbers that are not finite.
-    """
-
-    axes: Mapping[str, Array]
-    values: Mapping[str, Array]
-    source: str = "field"
-
-    def __post_init__(self) -> None:
-        for name, axis in self.axes.items():
-            steps = np.diff(axis)
-            if len(axis) < FEWEST:
-                raise DataError(
-                    f"{self.source}: axis {quote(name)} has {len(axis)} points: at least {FEWEST} are needed"
-                )
-            if not (np.all(steps > 0) and np.ptp(steps) <= 1e-6 * steps.mean()):
-                raise DataError(f"{self.source}: axis {quote(name)} is not evenly rising: resample the field first")
-        shape = tuple(len(axis) for axis in self.axes.values())
-        for name, values in self.values.items():
-            if values.shape != shape:
-                raise DataError(f"{self.source}: field {quote(name)} is {values.shape}, but its axes are {shape}")
-            if not np.all(np.isfinite(values)) or not np.std(values) > 0:
-                raise DataError(f"{self.source}: field {quote(name)} has missing numbers, or never changes")
-
-    @staticmethod
-    def of(axes: Mapping[str, Array], values: Mapping[str, Array], source: str) -> Field:
-        """A field whose axes are put into the order of `axes`, where their lengths tell; the order given otherwise."""
-        wanted = [len(axis) for axis in axes.values()]
-        ordered = {}
-        for name, array in values.items():
-            if sorted(array.shape) != sorted(wanted):
-                raise DataError(f"{source}: field {quote(name)} is {array.shape}, but its axes are {tuple(wanted)}")
-            distinct = len(set(wanted)) == len(wanted)
-            places = [array.shape.index(n) for n in wanted] if distinct else range(array.ndim)
-            ordered[name] = np.transpose(array, tuple(places))
-        return Field(dict(axes), ordered, source)
-
-    @property
-    def steps(self) -> tuple[float, ...]:
-        """The spacing along every axis."""
-        return tuple(float(axis[1] - axis[0]) for axis in self.axes.values())
 
 
 @dataclass(frozen=True)
@@ -138,16 +85,33 @@ def _half(field: Field, axis: int) -> int:
     return int(np.clip(half, least, max(least, (count - 1) // 5)))
 
 
-def smooth_slopes(field: Field, half: int = 4, degree: int = 6) -> Callable[[Array, tuple[int, ...]], Array]:
-    """Derivatives by local polynomials (Savitzky and Golay, 1964): (values, orders) -> values on the grid."""
-    steps = field.steps
+Slopes = Callable[[Array, tuple[int, ...]], Array]
+NARROW_FIT, DEGREE = 4, 6
+
+
+def smooth_slopes(field: Field, halves: Sequence[int] | None = None, periodic: Sequence[bool] = ()) -> Slopes:
+    """Derivatives by local polynomials (Savitzky and Golay, 1964).
+
+    Args:
+        field: whose grid the values are on.
+        halves: points on both sides of a polynomial, for every axis; four if left out.
+        periodic: whether an axis begins again behind its last point; none does if left out.
+
+    Returns:
+        A function (values on the grid, orders along the axes) -> values on the grid.
+    """
+    halves = halves or [NARROW_FIT] * len(field.axes)
+    modes = ["wrap" if turns else "interp" for turns in periodic or [False] * len(field.axes)]
+    along = list(zip(field.steps, halves, modes, strict=True))
 
     def slope(values: Array, orders: tuple[int, ...]) -> Array:
-        def along(array: Array, item: tuple[int, tuple[int, float]]) -> Array:
-            axis, (order, step) = item
-            return array if order == 0 else np.asarray(savgol_filter(array, 2 * half + 1, degree, order, step, axis))
+        def once(array: Array, axis: int) -> Array:
+            (step, half, mode), order = along[axis], orders[axis]
+            if order == 0 and half <= NARROW_FIT:
+                return array
+            return np.asarray(savgol_filter(array, 2 * half + 1, DEGREE, order, step, axis, mode))
 
-        return reduce(along, enumerate(zip(orders, steps, strict=True)), values)
+        return reduce(once, range(values.ndim), values)
 
     return slope
 
