@@ -63,12 +63,12 @@ def test_every_tensor_is_made_on_the_device_of_the_grid(name: str) -> None:
     assert basis.refine(10).grid.device == meta
 
 
+# Every basis is traced above; compiling one takes a minute, and a network of bspline layers is compiled elsewhere.
 # Inductor loads a part of torch that calls torch.jit, which torch itself has deprecated.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("name", ["bspline", "rbf", "rational"])
-def test_the_compiled_basis_gives_the_same(name: str) -> None:
-    check_compiled(new(name), torch.linspace(-2.03, 3.01, 57, dtype=torch.float64), "inductor")
+def test_the_compiled_basis_gives_the_same() -> None:
+    check_compiled(new("rational"), torch.linspace(-2.03, 3.01, 57, dtype=torch.float64), "inductor")
 
 
 @pytest.mark.parametrize("name", BASES.names())

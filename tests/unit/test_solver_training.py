@@ -26,11 +26,12 @@ from kansym.physics.solver import (
 from kansym.physics.solver.blocks import Stage, balanced, window_of
 from kansym.physics.solver.calculus import derivative
 from kansym.physics.solver.checking import check
-from kansym.physics.solver.closed_form import _refitted
+from kansym.physics.solver.closed_form import Refit, _refitted
 from kansym.physics.solver.knots import insert_knots
 from kansym.physics.solver.objective import Block, ResidualObjective
 from kansym.physics.solver.reference import allen_cahn, burgers
 from kansym.physics.solver.sampling import interior
+from kansym.physics.solver.saving import _formula_from_json, _formula_to_json
 from kansym.physics.solver.trial import Trial, by_construction, trial_of
 from kansym.symbolic.parser import parse
 from kansym.testing import ProblemContract
@@ -265,7 +266,7 @@ def test_a_formula_is_held_against_the_ends_that_should_meet():
     found = check(problem, lambda points, order: derivative(tilted, order).evaluate(points)[:, None], [])
     assert found.residuals["equation 1"] < 1e-12
     assert found.residuals["periodic x"] == pytest.approx(0.6 / 2**0.5)  # of the value; the slopes agree
-    form = _refitted(solve(problem, SMALL, rounds=1, steps=1, intervals=(3,), points=50), tilted)
+    form = _refitted(solve(problem, SMALL, rounds=1, steps=1, intervals=(3,), points=50), (tilted,))
     assert form is not None and form.exact
     assert np.ptp(form(np.array([[-1.0], [1.0]]))) < 1e-8
 
@@ -389,14 +390,39 @@ def test_choices_that_cannot_be_are_refused(changes, message):
 def test_a_formula_with_rough_constants_becomes_exact_on_the_equation():
     problem = PROBLEMS.get("poisson").problem()
     solution = solve(problem, SMALL, rounds=1, steps=1, intervals=(3,), points=50)
-    form = _refitted(solution, parse("0.99*sin(3.1*x)*sin(3.2*y^2)", ("x", "y")))
+    form = _refitted(solution, (parse("0.99*sin(3.1*x)*sin(3.2*y^2)", ("x", "y")),))
     assert isinstance(form, ClosedForm)
     assert form.exact
     assert str(form) == "sin(pi*x)*sin(pi*y**2)"
     assert form.check.errors["max"] < 1e-12
-    wrong = _refitted(solution, parse("0.9*x*y", ("x", "y")))
+    wrong = _refitted(solution, (parse("0.9*x*y", ("x", "y")),))
     assert wrong is not None
     assert not wrong.exact
+
+
+def test_formulas_of_a_system_are_refitted_together():
+    problem = PROBLEMS.get("oscillators").problem()
+    solution = solve(problem, SMALL, rounds=1, steps=1, intervals=(3,), points=20)
+    rough = tuple(parse(text, ("t",)) for text in ("1.1*sin(0.95*t)", "0.9*cos(1.05*t)"))
+    model = Refit(problem, rough, np.array([1.1, 0.95, 0.9, 1.05]))
+    step = 1e-6
+    residuals, slopes = (part[0] for part in model.jacobian(model.places, model.start[None]))
+    assert np.allclose(residuals, model.values(model.places, model.start))
+    for place in range(4):
+        moved = model.start + step * np.eye(4)[place]
+        assert np.allclose((model.values(model.places, moved) - residuals) / step, slopes[:, place], atol=1e-4)
+    form = _refitted(solution, rough)
+    assert form is not None and form.exact and str(form) == "sin(t); cos(t)"
+    assert np.allclose(form(np.array([[0.5]])), [[np.sin(0.5), np.cos(0.5)]]) and form.complexity == 4
+    again = _formula_from_json(_formula_to_json(form), ("t",))
+    assert again is not None and again.expressions == form.expressions and "\\\\" in again.latex()
+
+
+@pytest.mark.slow
+def test_a_system_gives_a_formula_for_each_function():
+    found = solve("oscillators")
+    assert found.formula is not None and found.formula.exact
+    assert found.text.startswith("u = sin(t)\nv = cos(t)\n")
 
 
 def test_derivatives_of_formulas_are_formulas():

@@ -163,7 +163,7 @@ def _formula_to_json(formula: ClosedForm) -> dict[str, Any]:
     return {
         "text": str(formula),
         "latex": formula.latex(),
-        "expression": expression_to_json(formula.expression),
+        "expressions": [expression_to_json(expression) for expression in formula.expressions],
         "exact": formula.exact,
         "unknowns": dict(formula.unknowns),
     } | _check_to_json(formula.check)
@@ -172,6 +172,6 @@ def _formula_to_json(formula: ClosedForm) -> dict[str, Any]:
 def _formula_from_json(value: Any, names: tuple[str, ...]) -> ClosedForm | None:
     if value is None:
         return None
-    expression = expression_from_json(value["expression"], len(names))
+    expressions = tuple(expression_from_json(each, len(names)) for each in value["expressions"])
     unknowns = {str(name): float(entry) for name, entry in value["unknowns"].items()}
-    return ClosedForm(expression, names, bool(value["exact"]), _check_from_json(value), unknowns)
+    return ClosedForm(expressions, names, bool(value["exact"]), _check_from_json(value), unknowns)

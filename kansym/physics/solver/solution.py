@@ -49,28 +49,34 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class ClosedForm:
-    """A formula for the solution.
+    """Formulas for the solution, one for each function.
 
-    expression: over the coordinates. exact: it fulfils the equations and conditions to rounding.
-    check: its own residuals and errors. unknowns: the parameters of the problem refitted with it.
+    expressions: over the coordinates, called `names`. exact: they fulfil the equations and conditions to rounding.
+    check: their own residuals and errors. unknowns: the parameters of the problem refitted with them.
     """
 
-    expression: Expression
+    expressions: tuple[Expression, ...]
     names: tuple[str, ...]
     exact: bool
     check: Check
     unknowns: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def complexity(self) -> int:
+        """Nodes of all formulas."""
+        return sum(expression.complexity for expression in self.expressions)
+
     def __str__(self) -> str:
-        return to_text(self.expression, self.names)
+        return "; ".join(to_text(expression, self.names) for expression in self.expressions)
 
     def latex(self, digits: int | None = 6) -> str:
-        """As LaTeX."""
-        return to_latex(self.expression, self.names, digits)
+        """As LaTeX, one line for each function."""
+        return r" \\ ".join(to_latex(expression, self.names, digits) for expression in self.expressions)
 
     def __call__(self, points: Array) -> Array:
-        """Values (n,) at points (n, D)."""
-        return self.expression.evaluate(points)
+        """Values at points (n, D): (n,) of one function, (n, T) of several."""
+        values = np.column_stack([expression.evaluate(points) for expression in self.expressions])
+        return values[:, 0] if len(self.expressions) == 1 else values
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +85,7 @@ class Solution:
 
     pieces: one network per window of time. unknowns: the problem's unknown parameters as found; standard_errors: what
     errors of the measured values leave open in them, nan where the values do not tell.
-    check: of the networks. formulas: one per function, or None where no search was made or could be.
+    check: of the networks. formula: of all functions, or None where no search was made, or it found nothing.
     history: one record per round. seconds: of the clock; cpu_seconds: of the processor; both without the formula.
     stop_reason: "finished", "time limit" or "interrupted".
     """
@@ -162,9 +168,11 @@ def _shared(pieces: Sequence[Piece], problem: Problem, points: Array) -> list[tu
 def _lines(solution: Solution) -> list[str]:
     lines = []
     if solution.formula is not None:
-        name = solution.problem.fields[0]
-        kind = "" if solution.formula.exact else "   (an approximation: it does not solve the equation to rounding)"
-        lines += [f"{name} = {solution.formula}{kind}", ""]
+        form = solution.formula
+        pairs = zip(solution.problem.fields, form.expressions, strict=True)
+        told = [f"{name} = {to_text(each, form.names)}" for name, each in pairs]
+        told[-1] += "" if form.exact else "   (an approximation: it does not solve the equation to rounding)"
+        lines += [*told, ""]
     lines += [_unknown(solution, name) for name in solution.unknowns]
     lines += _told("networks", solution.check)
     if solution.formula is not None:

@@ -165,9 +165,7 @@ def _with_formula(solution: Solution, budget: Budget, listen: Listener) -> Solut
     formula = closed_form(solution, budget.part(limit), listen)
     told = "none was found" if formula is None else str(formula)
     listen(StageFinished("formula", time.monotonic() - started, told))
-    note = (f"no formula was sought: there are {len(solution.problem.fields)} functions",)
-    notes = note if len(solution.problem.fields) > 1 else ()
-    return replace(solution, formula=formula, notes=(*solution.notes, *notes))
+    return replace(solution, formula=formula)
 
 
 def _notes(pieces: tuple[Piece, ...], config: SolveConfig, listen: Listener) -> tuple[str, ...]:

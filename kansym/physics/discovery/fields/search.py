@@ -28,7 +28,7 @@ CLEAN = 1e-6  # noise over a field's spread below which narrow polynomials are b
 OVER_TIME, OVER_SPACE = 1.0, 0.75  # of the averages' widths: polynomials of noisy fields; slopes in time are steadier
 VEIL = 2e-4  # noise laid over the rates: errors of slopes of clean fields have patterns that are not to be explained
 NEIGHBOURS = 8  # points that count as one
-EXACT = 0.02  # of the rate of change: what slopes of smoothed fields may leave
+EXACT = 1e-3  # of the rate of change: what slopes of clean fields may leave
 
 
 def searched(field: Field, place: int, library: Equation, seed: int, budget: Part, listen: Listener) -> Side | None:
@@ -47,12 +47,14 @@ def searched(field: Field, place: int, library: Equation, seed: int, budget: Par
     """
     full = HIGHEST.get(len(field.space), 2)
     orders = sorted({min(FIRST_ORDER, full), full})
+    best = None
     for turn, highest in enumerate(orders):
         share = Inner.of(budget, budget.remaining / (len(orders) - turn))
-        found = _searched(field, place, library, highest, seed, share, listen)
-        if found is not None or budget.expired:
-            return found
-    return None
+        found = _searched(field, place, best.equation if best else library, highest, seed, share, listen)
+        best = found or best
+        if budget.expired or (best is not None and best.exact):
+            break
+    return best
 
 
 def _searched(
