@@ -109,12 +109,12 @@ EXPERIMENT = Experiment(
     rule=(
         f"{len(LAWS)} equations with fractions, roots, functions of the field or coefficients that vary in space; "
         f"{MOMENTS} moments of {PLACES} points over one period, clean and with noise of 1 % of the spread on every "
-        f"sample; at most {SECONDS:g} s each. Right: the right-hand side along the clean solution is within "
+        f"sample; at most {SECONDS:g} s each. Near the law: the right-hand side along the clean solution is within "
         f"{NEAR[0.0]:g} of the law's (clean) or {NEAR[0.01]:g} (noisy). The first six laws were looked at while the "
         "search was written, the others were not"
     ),
     columns=(
-        Column("right", "right", lambda value: "yes" if value else "no"),
+        Column("right", "near the law", lambda value: "yes" if value else "no"),
         Column("error", "error of the rate", number),
         Column("solution", "solution's error", number),
         Column("says", "called exact", lambda value: "yes" if value else "no"),

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kansym.budget import Budget
+from kansym.budget import Budget, Inner
 from kansym.config import Config
 from kansym.data import Dataset, TableOptions, read_table
 from kansym.errors import DataError
 from kansym.storage import save
 from kansym.symbolic.parser import parse
-from kansym.vector import _leading_columns, _Share, _swapped, fit_all, single
+from kansym.vector import _leading_columns, _swapped, fit_all, single
 
 Array = np.ndarray
 
@@ -61,7 +61,7 @@ def test_two_runs_of_one_seed_are_the_same_to_the_byte(tmp_path: Path) -> None:
 
 def test_a_share_of_the_time_ends_with_the_whole() -> None:
     whole = Budget(100.0)
-    share = _Share(50.0, whole=whole)
+    share = Inner(50.0, whole=whole)
     assert 0 < share.remaining <= 50 and not share.expired
     whole.interrupt()
     assert share.expired and share.interrupted

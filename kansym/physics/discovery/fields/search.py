@@ -18,7 +18,7 @@ from kansym.physics.discovery.fields.terms import HIGHEST, by_name, slopes_of
 from kansym.physics.discovery.found import Equation
 from kansym.physics.discovery.free_form import quietly
 from kansym.pipeline import fit
-from kansym.symbolic.expression import Expression
+from kansym.symbolic.expression import Expression, Variable
 from kansym.symbolic.selection import NATS_PER_NODE
 
 Array = np.ndarray
@@ -77,8 +77,11 @@ def _searched(
     if not _nats(left - right, result.formula.expression) < _nats(theirs, library.expression):
         return None
     spread, misfit = (float(np.sqrt(np.mean(each**2))) for each in (left, left - right))
+    used = result.formula.expression.variables
+    places = [Variable(used.index(place) if place in used else 0) for place in range(len(names))]
+    names, expression = tuple(names[place] for place in used), result.formula.expression.substitute(places)
     units = tuple(columns[each].unit(field) if each in columns else field.units.get(each) for each in names)
-    equation = replace(library, expression=result.formula.expression, names=names, constants=result.formula.constants,
+    equation = replace(library, expression=expression, names=names, constants=result.formula.constants,
                        misfit=misfit / spread, origin="search", input_units=units)  # fmt: skip
     return Side(equation, left, right, misfit < EXACT * spread)
 
