@@ -14,11 +14,10 @@ from typing import Any
 from kansym.bench.formulas.children import END, Child, Died, Work
 from kansym.bench.formulas.problems import Identity, Problem
 from kansym.bench.formulas.records import Record, append, read
-from kansym.bench.formulas.work import failed, solve
+from kansym.bench.formulas.work import SLACK, failed, solve
 from kansym.errors import KansymError
 
 GRACE = 60.0
-SLACK = 2.0
 JUDGING = 180.0
 Tell = Callable[[Record], None]
 

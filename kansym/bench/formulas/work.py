@@ -28,6 +28,7 @@ from kansym.symbolic.parser import parse
 FAILURES = (KansymError, ArithmeticError, ValueError, TypeError, RuntimeError, LookupError, AttributeError,
             AssertionError, OSError, ImportError)  # fmt: skip
 NO_LAW = "no law"
+SLACK = 2.0  # times its limit, and a minute, that a fit may take by the clock on the wall before it is killed
 _SYMPY: list[Sympy] = []
 
 
@@ -215,10 +216,9 @@ def _sympy() -> Sympy:
     return _SYMPY[0]
 
 
-# By which clock a fit is limited and timed, and how many times its limit it may take by the clock on the wall before it
-# is killed. The processor's counts what the fit's own process has used: what a fit of one thread takes on a machine
-# that has nothing else to do.
+# By which clock a fit is limited and timed, and its slack. The processor's counts what the fit's own process has used:
+# what a fit of one thread takes on a machine that has nothing else to do.
 CLOCKS: dict[str, tuple[Work, float]] = {
-    "wall": (solve, 2.0),
+    "wall": (solve, SLACK),
     "processor": (partial(solve, clock=time.process_time), 10.0),
 }
