@@ -6,6 +6,7 @@ import pytest
 from kansym.experiments.pde_free import LAWS, columns, distance, field_of
 from kansym.physics.discovery import Field, Settings, find_field_equations, march
 from kansym.physics.discovery.fields.averages import smooth_slopes
+from kansym.physics.discovery.fields.marching import _turn
 from kansym.physics.discovery.fields.terms import Term, by_name, opened
 from kansym.symbolic.constant_units import user_unit
 from kansym.symbolic.parser import parse
@@ -66,7 +67,19 @@ def test_a_periodic_axis_closes_with_or_without_its_last_point(last: int):
     assert found.reached == 1.0 and found.errors["u"] < 1e-4
 
 
-def test_two_fields_in_two_dimensions_are_marched_together():
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+def test_a_window_is_told_from_a_period_under_noise_too(noise: float):
+    x, t = np.linspace(0, 3, 128), np.linspace(0, 1, 80)[:, None]
+    around = np.arange(128) * 2 * np.pi / 128
+    windows = [np.exp(-t / 2) * np.sin(x + 0.3), np.exp(-((x - 1 - t) ** 2)), (x + 1) / (t + 1)]
+    periods = [np.sin(around - t), np.exp(np.cos(2 * (around - 3 * t)))]
+    for wanted, axes in ((None, windows), (0, periods)):
+        for u in axes:
+            noisy = u + noise * np.std(u) * np.random.default_rng(0).standard_normal(u.shape)
+            assert _turn(noisy[None], 2) == wanted
+
+
+def test_two_axesin_two_dimensions_are_marched_together():
     x, t = np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, 1, 41)
     a, b = np.sin(x)[:, None] * np.ones(48), np.cos(x)[None] * np.ones((48, 1))
     fade = np.exp(-t)[:, None, None]

@@ -27,7 +27,8 @@ from kansym.symbolic.expression import Expression
 Array = np.ndarray
 REACH = 4  # points on both sides of a difference
 SMOOTH = 1e-4  # noise over a field's spread below which its own values start the solution
-SEAM = 5.0  # how much rougher the seam of an axis may be than the field is inside, to be periodic
+SEAM, JUMP, ENDS = 5.0, 2.0, 8  # how much rougher the seam of a periodic axis may be than the field inside, by
+# fourth differences (of clean fields) and by lines through so many points on both sides (of noisy ones)
 RUNAWAY = 100.0  # times the largest sample: a solution that goes beyond is given up
 MOST_STEPS = 20_000
 TOLERANCE, NOISE_SHARE = 1e-6, 1e-2  # of the solver; as a share of the noise, where that is larger
@@ -161,10 +162,24 @@ def _turn(samples: Array, axis: int) -> int | None:
     scale = float(np.sqrt(np.mean(np.diff(values, 1, -1) ** 2)))
     if np.sqrt(np.mean((values[..., 0] - values[..., -1]) ** 2)) < 1e-3 * scale:
         return 1
-    seam = np.concatenate([values[..., -REACH:], values[..., :REACH]], -1)
-    rough = np.sqrt(np.mean(np.diff(seam, 4, axis=-1) ** 2))
-    inside = np.sqrt(np.mean(np.diff(values, 4, axis=-1) ** 2, axis=tuple(range(values.ndim - 1))).max())
-    return 0 if rough < SEAM * max(inside, 1e-12 * scale) else None
+    closed = np.concatenate([values[..., -ENDS:], values[..., :ENDS]], -1)
+    seams = (
+        _rough(np.diff(closed[..., ENDS - REACH : ENDS + REACH], 4, -1)) < SEAM * _rough(np.diff(values, 4, -1)),
+        _rough(_jumps(closed)) < JUMP * _rough(_jumps(values)),
+    )
+    return 0 if all(seams) else None
+
+
+def _rough(changes: Array) -> float:
+    """The largest root mean square along the last axis."""
+    return float(np.sqrt(np.mean(changes**2, axis=tuple(range(changes.ndim - 1))).max()))
+
+
+def _jumps(values: Array) -> Array:
+    """By how much the lines through so many points on both sides of every gap miss each other in its middle."""
+    points = np.arange(-ENDS, ENDS) + 0.5
+    line = np.linalg.pinv(np.column_stack([np.ones(ENDS), points[ENDS:]]))[0]
+    return np.lib.stride_tricks.sliding_window_view(values, 2 * ENDS, -1) @ np.concatenate([-line[::-1], line])
 
 
 def _weights(order: int, step: float) -> Array:
