@@ -1,5 +1,5 @@
 # make demo   a law of nature from a table, in a few minutes        make test   every test
-# make check  format, lint and types                                make docs   the documentation, in build/docs
+# make check  format, lint and types                                make docs   the documentation, in build/docs, and its tests
 # make clean  remove what these targets made
 #
 # Variables: PYTHON=python3.12 picks the interpreter, VENV=path the environment, DEMO=path the folder of the demo.
@@ -48,7 +48,7 @@ demo: $(VENV)/.ready-demo
 	@echo "Pictures: $(DEMO_PICTURES:%=$(DEMO)/toy-wave-%.svg); every run on one page: $(DEMO)/*/report.html"
 
 test: $(VENV)/.ready-test
-	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
+	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) -m "not docs" $(PYTEST_FLAGS)
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
@@ -62,6 +62,7 @@ format: $(VENV)/.ready-test
 # The examples of the pages are run, which takes minutes; their results are kept until kansym or the example changes.
 docs: $(VENV)/.ready-docs
 	$(THREADS) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) -m docs tests/e2e/test_docs.py $(PYTEST_FLAGS)
 	@echo "build/docs/index.html"
 
 clean:
@@ -82,5 +83,5 @@ $(VENV)/.ready-test: pyproject.toml $(wildcard $(CONSTRAINTS)) | $(BIN)/python
 	@touch $@ $(VENV)/.ready-demo
 
 $(VENV)/.ready-docs: pyproject.toml $(wildcard $(CONSTRAINTS)) | $(BIN)/python
-	$(INSTALL) -e ".[plot,io,sklearn,docs]"
-	@touch $@
+	$(INSTALL) -e ".[plot,io,test,docs]"
+	@touch $@ $(VENV)/.ready-test $(VENV)/.ready-demo

@@ -67,7 +67,8 @@ class Config:
     grid, width: intervals per spline and hidden nodes per layer; None lets kansym choose.
     primitives: names to search with; None means the whole library. drop: names to leave out.
     noise: standard deviation of the target's noise over the target's RMS; None estimates it.
-    without: stages of the search to leave out, of `STAGES`: to measure what each is worth.
+    without: stages of the search to leave out, of `STAGES`: to measure what each is worth, or to be quick; without
+        "network" no network is trained at all, not even for its picture.
     guess: formulas to begin with, in the table's column names. template: the outline that the law must have.
     assume: statements that the law must obey, such as "even(x)". known_constants: "name=value", to be recognised.
     They are read when the columns are known, see `kansym.symbolic.steering`.

@@ -124,11 +124,10 @@ def fit(
             found = [(narrow.lowered(earlier.raised(expression)), origin) for expression, origin in found] + again
         stage.summary = f"{len(found)} candidates"
     known = problem.solved(candidates) or problem.steering.outline is not None or problem.exact(found)
-    known = known or problem.hopeless or "network" in config.without
+    known = known or problem.hopeless
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match") as stage:
         share = budget.part(NETWORK_SHARE * budget.remaining)
-        needless = judge is not None and "network" in config.without
-        network = None if needless else run_network(problem.task(known), share, on_event)
+        network = None if "network" in config.without else run_network(problem.task(known), share, on_event)
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kansym.bench.formulas import pure_noise
-from kansym.bench.formulas.problems import Identity, Material, Problem, stratified
+from kansym.bench.formulas.problems import OWN, Identity, Material, Problem, stratified
+from kansym.config import STAGES
 from kansym.data.dataset import Dataset, default_names
 from kansym.errors import DataError, did_you_mean, quote
 from kansym_datasets import generators
@@ -61,6 +62,13 @@ class Choice:
     sample_seed: int
     methods: tuple[str, ...]
     without: tuple[str, ...]
+    ablation: bool
+
+    @property
+    def left_out(self) -> tuple[tuple[str, ...], ...]:
+        """The stages that are left out, run after run."""
+        singly = [(*self.without, stage) for stage in STAGES if stage not in self.without] if self.ablation else []
+        return (self.without, *singly)
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class _Member:
 
 
 def problems(choice: Choice) -> list[Problem]:
-    """Return all problems, noise after noise, law after law, seed after seed, program after program.
+    """Return all problems: stages left out, then noise, law, seed and program, the last of which changes fastest.
 
     Raises:
         DataError: if a set or a law is unknown.
@@ -95,12 +103,14 @@ def problems(choice: Choice) -> list[Problem]:
     members = _members(choice)
     # Tables of pure noise are what they are: noise on top of it would be a second set of them.
     return [
-        _problem(choice, member, noise, seed, method)
+        _problem(choice, member, noise, seed, method, without)
+        for without in choice.left_out
         for noise in choice.noises
         for member in members
         if member.set != NOISE_SET or noise == choice.noises[0]
         for seed in range(choice.seeds)
         for method in choice.methods
+        if method == OWN or without == choice.without
     ]
 
 
@@ -135,12 +145,14 @@ def _names(each: str) -> list[str]:
     return pure_noise.names() if each == NOISE_SET else generators.suite(each)
 
 
-def _problem(choice: Choice, member: _Member, noise: float, seed: int, method: str) -> Problem:
+def _problem(
+    choice: Choice, member: _Member, noise: float, seed: int, method: str, without: tuple[str, ...]
+) -> Problem:
     pure = member.set == NOISE_SET
     identity = Identity(
         method, member.set, member.name, 1.0 if pure else noise, choice.rows or member.rows,
         "0" if pure else choice.distractors, seed, choice.units and not pure, choice.named and not pure,
-        choice.time_limit, choice.without,
+        choice.time_limit, without,
     )  # fmt: skip
     make = partial(pure_noise.material, member.name, identity.rows, seed) if pure else partial(material, identity)
     return Problem(identity, make, () if pure else tuple(_groups(member)))

@@ -7,8 +7,9 @@ at once; c and d follow by linear least squares. The best few are then refined i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -72,11 +73,13 @@ def match_curve(
     fronts: tuple[Fraction, ...] = (Fraction(0),),
     inners: tuple[Fraction, ...] = (Fraction(1),),
     price: float = PRICE,
+    polished: int | None = None,
 ) -> list[CurveFit]:
     """Ranked one-variable formulas for points z (N,), t (N,): the best by error and length first.
 
     fronts, inners: the powers p and q that are tried. keep: how many scan winners are refined.
-    price: how much the logarithm of the error must fall for every node of a formula.
+    price: how much the logarithm of the error must fall for every node of a formula. polished: how many of the
+    refined winners are fitted to the last digit; many if not given.
     """
     rows = Rows(z[:, None], t, weights)
     variance = _variance(t, weights)
@@ -84,7 +87,8 @@ def match_curve(
         return [CurveFit(Constant(float(t.mean())), 0.0, CONSTANT.name)]
     found = [*_power_fits(z, t, weights, library, variance), *_dictionary_fits(rows, library, variance)]
     scans = sorted(_scan(z, t, weights, library, fronts, inners), key=lambda scan: scan.cost(price))
-    found += _refined_fits(list(_varied(scans, keep, price)), rows, variance, price)
+    winners = list(_varied(scans, keep, price))
+    found += _refined_fits(winners, rows, variance, price, polished or max(POLISHED, len(winners) // 3))
     return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost(price))
 
 
@@ -186,9 +190,14 @@ class _Sample:
     values: Array
     weights: Array
 
-    @property
+    @cached_property
     def variance(self) -> float:
         return _variance(self.values, self.weights)
+
+    @cached_property
+    def weighted(self) -> Array:
+        """The values times the weights."""
+        return self.weights * self.values
 
 
 @dataclass(frozen=True)
@@ -208,6 +217,30 @@ def _thin(z: Array, t: Array, weights: Array | None) -> _Sample:
     return _Sample(z[order], t[order], np.ones(len(order)) if weights is None else weights[order])
 
 
+@dataclass(frozen=True)
+class _Kinds:
+    """What stands beside a primitive: c * factor * primitive + d * other, K kinds on the n points of a sample.
+
+    factors, others (K, n): z**p, divided by its largest value, and 1 or the same.
+    """
+
+    fronts: tuple[Fraction, ...]
+    scaled: tuple[bool, ...]
+    factors: Array
+    others: Array
+
+    @classmethod
+    def of(cls, sample: _Sample, fronts: tuple[Fraction, ...]) -> _Kinds:
+        kinds = [(front, scaled) for front in fronts for scaled in ((False, True) if front else (False,))]
+        one, factors = np.ones_like(sample.points), []
+        for front, _ in kinds:
+            with np.errstate(all="ignore"):
+                factor = power(front).value(sample.points) if front else one
+                factors.append(factor / np.max(np.abs(factor)))
+        others = [factor if scaled else one for factor, (_, scaled) in zip(factors, kinds, strict=True)]
+        return cls(*zip(*kinds, strict=True), np.array(factors), np.array(others))
+
+
 def _scan(
     z: Array,
     t: Array,
@@ -218,7 +251,7 @@ def _scan(
 ) -> Iterator[_Scan]:
     sample = _thin(z, t, weights)
     positive = sample.points[0] > 0
-    fronts = tuple(p for p in fronts if p == 0 or positive or (p > 0 and p.denominator == 1))
+    kinds = _Kinds.of(sample, tuple(p for p in fronts if p == 0 or positive or (p > 0 and p.denominator == 1)))
     for inner in inners:
         if inner != 1 and not positive and not (inner > 0 and inner.denominator == 1):
             continue
@@ -230,7 +263,7 @@ def _scan(
                 continue
             if not primitive.searched or primitive in (CONSTANT, IDENTITY):
                 continue
-            yield from _scan_primitive(primitive, starts, sample, fronts)
+            yield from _scan_primitive(primitive, starts, sample, kinds)
 
 
 def _starts(u: Array) -> tuple[Array, Array]:
@@ -251,9 +284,8 @@ def _starts(u: Array) -> tuple[Array, Array]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _scan_primitive(
-    primitive: Primitive, starts: _Starts, sample: _Sample, fronts: tuple[Fraction, ...]
-) -> Iterator[_Scan]:
+def _scan_primitive(primitive: Primitive, starts: _Starts, sample: _Sample, kinds: _Kinds) -> Iterator[_Scan]:
+    """For every kind the best start without a shift, and the best three with one."""
     low, high = primitive.domain
     arguments = starts.slopes[:, None] * starts.u + starts.shifts[:, None]
     inside = np.all((arguments > low) & (arguments < high), axis=1)
@@ -262,66 +294,67 @@ def _scan_primitive(
     if not np.any(inside):
         return
     with np.errstate(all="ignore"):
-        shape = primitive.value(arguments[inside])
-    kept = _Starts(starts.inner, starts.u, starts.slopes[inside], starts.shifts[inside])
-    for front in fronts:
-        for scaled in (False, True) if front else (False,):
-            yield from _scan_front(_Scan(np.inf, primitive, front, kept.inner, 0.0, 0.0, scaled), shape, kept, sample)
-
-
-def _scan_front(kind: _Scan, shape: Array, starts: _Starts, sample: _Sample) -> Iterator[_Scan]:
-    """The best starts (S,) of one kind of formula, whose primitive has the values shape (S, n) there."""
-    one, variance = np.ones_like(sample.points), sample.variance
-    with np.errstate(all="ignore"):
-        factor = power(kind.front).value(sample.points) if kind.front else one
-        columns = shape * factor
-    other = factor if kind.scaled else one
-    errors = _two_column_errors(columns, other, sample) / variance
-    centred = np.flatnonzero(starts.shifts == 0.0)
+        errors = _errors(primitive.value(arguments[inside]), kinds, sample)
+    slopes, shifts = starts.slopes[inside], starts.shifts[inside]
+    chosen = []
+    centred = np.flatnonzero(shifts == 0.0)
     if len(centred):
-        at = centred[np.argmin(errors[centred])]
-        slope, error = float(starts.slopes[at]), float(errors[at])
-        if error < ZOOM_BELOW:
-            slope, zoomed = _zoomed(kind.primitive, slope, starts.u, (factor, other), sample)
-            error = zoomed / variance
-        if np.isfinite(error):
-            yield replace(kind, error=error, slope=slope)
-    shifted = np.flatnonzero(starts.shifts != 0.0)
-    for at in shifted[np.argsort(errors[shifted], kind="stable")[:3]]:
-        if np.isfinite(errors[at]):
-            slope, shift = float(starts.slopes[at]), float(starts.shifts[at])
-            yield replace(kind, error=float(errors[at]), slope=slope, shift=shift)
+        best = centred[np.argmin(errors[centred], axis=0)]
+        chosen.append(
+            (*_zoomed(primitive, slopes[best], errors[best, range(len(best))], starts, sample, kinds), 0 * best)
+        )
+    shifted = np.flatnonzero(shifts != 0.0)
+    if len(shifted):
+        for best in shifted[np.argsort(errors[shifted], axis=0, kind="stable")[:3]]:
+            chosen.append((slopes[best], errors[best, range(len(best))], shifts[best]))
+    for slope, error, shift in chosen:
+        for k in np.flatnonzero(np.isfinite(error)):
+            numbers = float(error[k]), float(slope[k]), float(shift[k])
+            yield _Scan(numbers[0], primitive, kinds.fronts[k], starts.inner, *numbers[1:], kinds.scaled[k])
 
 
 def _zoomed(
-    primitive: Primitive, slope: float, u: Array, factors: tuple[Array, Array], sample: _Sample
-) -> tuple[float, float]:
-    """The best slope near a scan's start without a shift, by rounds of ever finer grids, and its mean square error."""
-    (factor, other), reached = factors, np.inf
-    for reach in (0.25, 0.04, 0.006):
-        trial = slope * (1.0 + np.linspace(-reach, reach, 13))
+    primitive: Primitive, slopes: Array, errors: Array, starts: _Starts, sample: _Sample, kinds: _Kinds
+) -> tuple[Array, Array]:
+    """The best slopes (K,) near those of a scan without a shift, by rounds of finer grids, and their errors (K,)."""
+    near = np.flatnonzero(errors < ZOOM_BELOW)
+    slopes, errors = slopes.copy(), errors.copy()
+    factors, others = kinds.factors[near, None], kinds.others[near, None]
+    for reach in (0.25, 0.04, 0.006) if len(near) else ():
+        trials = slopes[near, None] * (1.0 + np.linspace(-reach, reach, 13))
         with np.errstate(all="ignore"):
-            errors = _two_column_errors(primitive.value(trial[:, None] * u) * factor, other, sample)
-        at = int(np.argmin(errors))
-        slope, reached = float(trial[at]), float(errors[at])
-    return slope, reached
+            columns = primitive.value(trials[..., None] * starts.u) * factors
+            columns /= np.max(np.abs(columns), axis=-1, keepdims=True)
+            products = (columns * columns) @ sample.weights, (columns * others) @ sample.weights
+            found = _left(*products, columns @ sample.weighted, kinds.others[near], sample)
+        at = np.argmin(found, axis=1)
+        slopes[near], errors[near] = trials[range(len(near)), at], found[range(len(near)), at]
+    return slopes, errors
 
 
-def _two_column_errors(columns: Array, other: Array, sample: _Sample) -> Array:
-    """Mean square error of values on [column, other] for every row of columns (S, n); infinite where undefined."""
-    values, w = sample.values, sample.weights
-    with np.errstate(all="ignore"):
-        size = np.max(np.abs(columns), axis=1, keepdims=True)
-        columns = columns / size
-        ss, so, oo = (columns * columns) @ w, (columns * other) @ w, float(other * other @ w)
-        sy, oy, yy = columns @ (w * values), float(other @ (w * values)), float(values @ (w * values))
-        determinant = ss * oo - so**2
-        gain = (sy**2 * oo - 2 * sy * oy * so + oy**2 * ss) / determinant
-        error = np.maximum(yy - gain, 0.0) / len(values)
+def _errors(shape: Array, kinds: _Kinds, sample: _Sample) -> Array:
+    """What every kind leaves of a curve's variance (S, K), for a primitive's values (S, n) at every start."""
+    weights, factors = sample.weights, kinds.factors
+    shape = shape / np.max(np.abs(shape), axis=1, keepdims=True)
+    squares, mixed = (shape * shape) @ (weights * factors**2).T, shape @ (weights * factors * kinds.others).T
+    along = shape @ (sample.weighted * factors).T
+    return _left(squares.T, mixed.T, along.T, kinds.others, sample).T
+
+
+def _left(ss: Array, so: Array, sy: Array, others: Array, sample: _Sample) -> Array:
+    """What least squares on [column, other] leaves of the variance; infinite where that is not defined.
+
+    ss, so, sy (K, S): the columns times themselves, the others and the values, all weighted. others (K, n).
+    """
+    oo, oy = (others * others) @ sample.weights, others @ sample.weighted
+    oo, oy, yy = oo[:, None], oy[:, None], float(sample.values @ sample.weighted)
+    determinant = ss * oo - so**2
+    gain = (sy**2 * oo - 2 * sy * oy * so + oy**2 * ss) / determinant
+    error = np.maximum(yy - gain, 0.0) / len(sample.values) / sample.variance
     return np.where(np.isfinite(error) & (determinant > 1e-10 * ss * oo), error, np.inf)
 
 
-def _refined_fits(scans: list[_Scan], rows: Rows, variance: float, price: float) -> list[CurveFit]:
+def _refined_fits(scans: list[_Scan], rows: Rows, variance: float, price: float, polished: int) -> list[CurveFit]:
     """The scans' formulas refined briefly on few points, then the best of them on all points to the last digits."""
     z = rows.inputs[:, 0]
     thin = rows.take(
@@ -338,7 +371,7 @@ def _refined_fits(scans: list[_Scan], rows: Rows, variance: float, price: float)
             brief.append((float(np.log(error + 1e-14)) + price * scan.primitive.complexity, scan, full, options[1]))
     brief.sort(key=lambda item: item[0])
     found = []
-    for _, scan, full, short in brief[: max(POLISHED, len(scans) // 3)]:
+    for _, scan, full, short in brief[:polished]:
         expression = _best_of([full, _brief(short, thin)], rows)
         found.append(CurveFit(expression, mean_square(expression, rows) / variance, scan.primitive.name))
     return found

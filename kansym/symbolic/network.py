@@ -40,7 +40,8 @@ def match_edges(graph: Graph, inputs: Scaler, library: Library = PRIMITIVES, bri
     candidates: dict[EdgeId, tuple[CurveFit, ...]] = {}
     for edge in islice(graph.active(), MOST_EDGES):
         z, t = _seen(edge, inputs)
-        fits = match_curve(z, t, None, library, 2 if brief else 6)[:OPTIONS]
+        keep, polished = (2, 2) if brief else (6, None)
+        fits = match_curve(z, t, None, library, keep, polished=polished)[:OPTIONS]
         if not fits:
             continue
         candidates[edge.id] = tuple(fits)

@@ -18,9 +18,6 @@ from kansym.symbolic.expression import Constant, Expression, Power
 
 Array = np.ndarray
 FAST = Config(preset="fast")
-# Semi-major axis in astronomical units and period in years of eight planets (rounded textbook values).
-AXIS = np.array([0.3871, 0.7233, 1.0, 1.5237, 5.2044, 9.5826, 19.2184, 30.11])
-PERIOD = np.array([0.2408, 0.6152, 1.0, 1.8808, 11.8618, 29.4571, 84.0205, 164.8])
 
 
 def table(inputs: Array, target: Array, names: Sequence[str] | None = None) -> Dataset:
@@ -50,14 +47,6 @@ def box(rows: int, columns: int, low: float = 0.5, high: float = 3.0, seed: int 
     return np.random.default_rng(seed).uniform(low, high, (rows, columns))
 
 
-def test_the_planets_obey_the_three_halves_law() -> None:
-    result = fit(table(AXIS, PERIOD, ["a"]), FAST)
-    assert_sane(result)
-    assert exponents(result.formula.expression) == {1.5}
-    assert result.formula.complexity <= 5
-    np.testing.assert_allclose(result.formula(AXIS[:, None]), PERIOD, rtol=1e-2)  # the planets pull at each other
-
-
 def test_a_noisy_monomial_is_found() -> None:
     x = box(300, 3)
     clean = 2.7 * x[:, 0] * x[:, 1] ** 2 / x[:, 2]
@@ -81,7 +70,8 @@ def test_a_constant_target_is_a_constant() -> None:
 
 def test_pure_noise_is_no_law() -> None:
     generator = np.random.default_rng(3)
-    result = fit(table(generator.uniform(size=(150, 2)), generator.normal(size=150)), FAST)
+    data = table(generator.uniform(size=(80, 2)), generator.normal(size=80))
+    result = fit(data, Config(preset="fast", primitives=("x^2", "exp", "sin")))
     assert_sane(result)
     assert result.formula.complexity <= 3
 

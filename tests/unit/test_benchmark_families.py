@@ -37,7 +37,6 @@ def test_a_family_may_be_of_the_logarithm_and_may_ask_for_a_parameter() -> None:
         (lambda t: 10 ** (7.73 - 3005.4 / (t - 10.5)), True),
         (lambda t: np.exp(60 - 6800 / t) / t**5, True),
         (lambda t: 3e-34 * t**13.6, False),  # fits Forbes well, but is no law of vapour pressure
-        (lambda t: np.exp(0.05 * t - 16), False),
     ],
 )
 def test_a_vapour_pressure_needs_its_heat_of_vaporisation(pressure: Callable, known: bool) -> None:

@@ -96,9 +96,7 @@ def test_the_smooth_model_is_near_the_truth_within_what_it_says() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("law", "written"), [("2.0*x*y", "x*y"), ("1.5*x - 2.0*y", "x - y"), ("3.0*sin(2.0*x)", "sin(x)")]
-)
+@pytest.mark.parametrize(("law", "written"), [("2.0*x*y", "x*y"), ("3.0*sin(2.0*x)", "sin(x)")])
 def test_a_law_is_found_from_its_labels(law: str, written: str) -> None:
     x = rows()
     truth = parse(law, NAMES)

@@ -83,8 +83,8 @@ def test_without_units_the_search_is_the_plain_one() -> None:
 def test_errors_of_groups_are_weighed_as_those_of_the_target() -> None:
     """Small values of the target must not speak with the voice of large ones once divided by the product in front."""
     law = lambda m, v, c: m**3 * np.exp(-v / c)  # noqa: E731
-    table = table_of(law, ((0.1, 5), (1, 5), (1, 5)), noise=0.05, rows=800)
-    found = search_groups(table, units("kg^3", "kg", "m/s", "m/s"), Budget(60))
+    table = table_of(law, ((0.1, 5), (1, 5), (1, 5)), noise=0.05, rows=300)
+    found = search_groups(table, units("kg^3", "kg", "m/s", "m/s"), Budget(15))
     clean = Rows(table.fit.inputs, law(*table.fit.inputs.T))
     assert mean_square(found[0].expression, clean) < (0.02 * clean.target.std()) ** 2
 

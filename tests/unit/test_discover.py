@@ -109,7 +109,7 @@ def test_missing_samples_uneven_times_and_noise_are_no_obstacle():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ode-lorenz", "ode-cubic2", "ode-pendulum", "ode-michaelis"])
+@pytest.mark.parametrize("name", ["ode-cubic2", "ode-pendulum", "ode-michaelis"])
 def test_textbook_systems_are_found(name: str):
     system = dynamics.card(name)
     times = np.linspace(0, min(system.end, 6.0), 600)
@@ -123,7 +123,7 @@ def test_textbook_systems_are_found(name: str):
 
 def test_the_same_data_give_the_same_equations():
     settings = Settings(time_limit=60, libraries=("polynomial",), search=False)
-    one, two = (find_equations(oscillator(100, 0.02), settings) for _ in range(2))
+    one, two = (find_equations(oscillator(50, 0.02), settings) for _ in range(2))
     assert one.latex(None) == two.latex(None)
 
 

@@ -14,6 +14,7 @@ from kansym.bench.formulas import peers, pure_noise, run, summary
 from kansym.bench.formulas.problems import Identity, Material, Problem, stratified
 from kansym.bench.formulas.records import Record, append, identity_of, read
 from kansym.bench.formulas.work import Found, config_of, judged
+from kansym.config import STAGES
 from kansym.data.dataset import Dataset
 from kansym.errors import ConfigError, DataError
 from kansym.symbolic.parser import parse
@@ -22,7 +23,7 @@ from kansym_cli.formula_sets import Choice, material, problems
 from kansym_datasets import generators
 
 BASE = Identity("kansym", "feynman", "feynman-I.12.2", 0.0, 50, "0", 0, False, False, 1.0)
-CHOICE = Choice((), (), (0.0,), None, "0", 1, False, False, 60.0, None, 0, ("kansym",), ())
+CHOICE = Choice((), (), (0.0,), None, "0", 1, False, False, 60.0, None, 0, ("kansym",), (), False)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -147,6 +148,13 @@ def test_one_law_is_found_in_whatever_set_it_is():
         problems(replace(CHOICE, sets=("bonus",), laws=("feynman-I.12.2",)))
     with pytest.raises(DataError, match="no set is called 'feyman': did you mean 'feynman'"):
         problems(replace(CHOICE, sets=("feyman",)))
+
+
+def test_an_ablation_leaves_out_every_stage_once_and_asks_peers_only_with_all():
+    choice = replace(CHOICE, laws=("nguyen-3",), methods=("kansym", "pykan"), without=("halves",), ablation=True)
+    asked = [(each.identity.method, each.identity.without) for each in problems(choice)]
+    assert asked[:2] == [("kansym", ("halves",)), ("pykan", ("halves",))]
+    assert asked[2:] == [("kansym", ("halves", stage)) for stage in STAGES if stage != "halves"]
 
 
 def test_stages_can_only_be_left_out_where_the_fit_knows_them(monkeypatch: pytest.MonkeyPatch):
@@ -333,6 +341,20 @@ def test_rates_are_taken_over_laws_and_seeds():
     assert rows["feynman", 0.1]["definition"] == 1.0
     a, b, _ = summary.laws(records)
     assert (a["hits"], b["hits"], a["lost"]) == ("1/2", "2/2", "matching: why")
+
+
+def test_an_ablation_names_what_is_lost_and_won_without_a_stage():
+    records = [
+        record("a", True), record("b", False), record("a", False, without=["sums"], seconds=5.0),
+        record("b", True, without=["sums"]), record("a", False, method="pykan"),
+    ]  # fmt: skip
+    whole, without = summary.ablation(records)
+    assert (whole["left_out"], whole["found"], whole["lost_laws"], whole["won_laws"]) == ("nothing", 0.5, "-", "-")
+    assert (without["left_out"], without["lost_laws"], without["won_laws"]) == ("sums", "a", "b")
+    assert without["total_s"] == 7
+    page = summary.document(records, "command", {}, ()).markdown()
+    assert "What every stage is worth" in page
+    assert "What every stage is worth" not in summary.document(records[:2], "command", {}, ()).markdown()
 
 
 def test_a_group_that_is_a_whole_set_is_not_shown_twice():

@@ -62,7 +62,6 @@ def test_the_score_of_a_pair_is_the_misfit_of_its_least_squares(join: str) -> No
 
 LAWS: tuple[tuple[str, Callable[[Array, Array], Array], Box], ...] = (
     ("grating", lambda n, t: np.sin(n * t / 2) ** 2 / np.sin(t / 2) ** 2, ((1, 5), (1, 5))),
-    ("aberration", lambda u, t: np.arccos((np.cos(t) - u) / (1 - u * np.cos(t))), ((0.2, 0.7), (1, 3))),
     ("langevin", lambda x, y: 1 / np.tanh(x) - 1 / x + y, ((0.5, 4), (-1, 1))),
     ("chirp", lambda x, y: np.sin(x**2 + y) / (1 + x), ((0, 2), (-1, 1))),
     ("growth", lambda x, y: np.log(1 + x**2 + y) * y, ((-2, 2), (0.5, 3))),

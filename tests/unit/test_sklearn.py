@@ -30,8 +30,8 @@ QUICK = (
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        KANRegressor(without=QUICK, drop=("tan",)),
-        KANClassifier(without=QUICK, drop=("tan",)),
+        KANRegressor(without=QUICK, primitives=("x^2", "exp")),
+        KANClassifier(without=QUICK, primitives=("x^2", "exp")),
         KANTransformer(width=(2,), preset="fast"),
     ]
 )

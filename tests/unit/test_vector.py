@@ -46,11 +46,11 @@ def test_both_components_of_a_central_force_are_found() -> None:
 
 
 def test_two_runs_of_one_seed_are_the_same_to_the_byte(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).uniform(0.5, 3, (150, 2))
+    x = np.random.default_rng(0).uniform(0.5, 3, (60, 2))
     targets = np.column_stack([1.1 * x[:, 0] - 0.4 * x[:, 0] * x[:, 1], 0.1 * x[:, 0] * x[:, 1] - 0.4 * x[:, 1]])
     table = Dataset.from_arrays(x, targets, ("x", "y"), ("dx", "dy"))
     for run in ("one", "two"):
-        for name, result in fit_all(table, Config(time_limit=600.0)).items():
+        for name, result in fit_all(table, Config(time_limit=600.0, without=("network",))).items():
             assert result.stop_reason == "finished" and result.front.exact
             save(result, tmp_path / run / name)
     for name in ("dx", "dy"):

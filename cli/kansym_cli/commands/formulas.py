@@ -76,7 +76,9 @@ _RESULTS = click.Path(dir_okay=False, path_type=Path)
 @click.option("--sample-seed", type=click.IntRange(0), default=0, show_default=True, help="Another sample.")
 @click.option("--peer", "peers", **_SEVERAL, metavar="NAME,...", help=(
     "Also run operon, gplearn, pykan or pysindy on the same tables, where installed."))  # fmt: skip
-@click.option("--without", **_SEVERAL, metavar="STAGE,...", help="Stages that the fit leaves out, for an ablation.")
+@click.option("--without", **_SEVERAL, metavar="STAGE,...", help="Stages that the fit leaves out.")
+@click.option("--ablation", is_flag=True, help=(
+    "Also leave out every stage of the search, one after the other: what is each worth?"))  # fmt: skip
 @click.option("--results", type=_RESULTS, help="Keep one JSON line a problem; what the file holds is not run again.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write a page and JSON into this folder.")
 @click.option("--commit", help="Of the code, for the page.")
@@ -161,6 +163,6 @@ def _typed(choice: Choice, clock: str) -> str:
               ("sample-seed", choice.sample_seed, 0))  # fmt: skip
     parts = [f"--{flag} {quote(','.join(values))}" for flag, values in listed if values]
     parts += [f"--{flag} {value}" for flag, value, usual in single if value != usual]
-    parts += ["--clock processor"] * (clock == "processor")
+    parts += ["--clock processor"] * (clock == "processor") + ["--ablation"] * choice.ablation
     parts += ["--units"] * choice.units + ["--keep-names"] * choice.named
     return " ".join(["kansym bench formulas", *parts])

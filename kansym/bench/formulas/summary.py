@@ -8,6 +8,7 @@ from importlib.metadata import version
 from statistics import mean, median
 from typing import Any
 
+from kansym.bench.formulas.problems import OWN
 from kansym.bench.formulas.records import Record
 from kansym.bench.tables import Column, Document, Table, environment, number, whole
 
@@ -39,6 +40,7 @@ def document(records: Sequence[Record], command: str, remarks: Mapping[str, str]
     """
     tables = (
         Table("sets", "Recovered laws", _shown(_SETS, rates(records)), tuple(rates(records))),
+        *([Table("ablation", "What every stage is worth", _ABLATION, ablation(records))] if _varied(records) else []),
         Table("losses", "Where laws were lost", *_losses(records)),
         Table("laws", "Every law", _shown(_LAWS, laws(records)), tuple(laws(records))),
     )
@@ -101,6 +103,46 @@ def _has_laws(chosen: Sequence[Record]) -> bool:
 
 def _mean(values: Sequence[float]) -> float | None:
     return mean(values) if values else None
+
+
+def _varied(records: Sequence[Record]) -> bool:
+    """Whether the runs differ in the stages that were left out."""
+    return len({tuple(record["without"]) for record in records}) > 1
+
+
+def ablation(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return one row for every choice of stages left out: rates over all that was run, and what changed.
+
+    Args:
+        records: the first of our own with those stages beside which the others are to be seen.
+    """
+    runs: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        if record["method"] == OWN:
+            runs.setdefault(tuple(record["without"]), []).append(record)
+    first, *_ = runs.values()
+    before = {_name(record): record["found"] for record in first}
+    rows = []
+    for without, chosen in runs.items():
+        changed = [record for record in chosen if before.get(_name(record), record["found"]) != record["found"]]
+        lost = [_name(record) for record in changed if not record["found"]]
+        won = [_name(record) for record in changed if record["found"]]
+        rows.append(
+            {
+                "left_out": ", ".join(without) or "nothing",
+                **_rates(chosen),
+                "total_s": round(sum(record["seconds"] for record in chosen)),
+                "lost_laws": ", ".join(lost) or "-",
+                "won_laws": ", ".join(won) or "-",
+            }
+        )
+    return tuple(rows)
+
+
+def _name(record: Record) -> str:
+    """A run beside those of the same law, noise and seed."""
+    noise = f" noise {record['noise']:g}" if record["noise"] else ""
+    return f"{record['law']}{noise}" + (f" seed {record['seed']}" if record["seed"] else "")
 
 
 def _losses(records: Sequence[Record]) -> tuple[tuple[Column, ...], tuple[Record, ...]]:
@@ -186,6 +228,19 @@ _SETS = (
     Column("solved_s", "median s, found", number),
     Column("longest_s", "longest s", number),
     Column("by_numbers", "found by numbers", whole),
+)
+_ABLATION = (
+    Column("left_out", "left out"),
+    Column("runs", "runs", whole),
+    Column("found", "found", share),
+    Column("definition", "definition", share),
+    Column("numeric", "numbers", share),
+    Column("accurate", "R2 > 0.999", share),
+    Column("mean_size", "mean nodes", _size),
+    Column("solved_s", "median s, found", number),
+    Column("total_s", "s, all", whole),
+    Column("lost_laws", "laws lost"),
+    Column("won_laws", "laws won"),
 )
 _LAWS = (
     Column("law", "law"),
