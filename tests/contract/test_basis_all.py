@@ -1,4 +1,4 @@
-"""The contract of every basis, for every name in the table: new, refined, adapted to data, and with learned numbers."""
+"""The contract of every basis, for every name in the table: on a refined even grid, and with learned numbers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ def learned(name: str) -> Basis:
 
 
 class TestEveryBasis(BasisContract):
-    @pytest.fixture(autouse=True, params=[new, refined, adapted, learned], ids=lambda make: make.__name__)
+    @pytest.fixture(autouse=True, params=[refined, learned], ids=lambda make: make.__name__)
     def made(self, request: pytest.FixtureRequest) -> None:
         self.make = request.param
 
