@@ -142,17 +142,22 @@ class _Objective:
 
 def _inverse(kernel: Array, noise: float) -> tuple[Array, float] | None:
     """The inverse of kernel + noise * 1, and half the logarithm of its determinant; None when it is singular."""
-    matrix = kernel.copy()
-    matrix[np.diag_indices_from(matrix)] += noise
-    factor, failed = _potrf(matrix, lower=1, clean=1)
+    places = np.diag_indices_from(kernel)
+    matrix = kernel.T.copy(order="F")  # symmetric, and in the order that LAPACK works on without a copy of its own
+    matrix[places] += noise
+    factor, failed = _potrf(matrix, lower=1, clean=1, overwrite_a=1)
     if failed:
         return None
     diagonal = np.diag(factor)
-    inverse, failed = _potri(factor, lower=1)
-    if failed or not np.all(diagonal > 0):
+    if not np.all(diagonal > 0):
         return None
-    lower = np.tril(inverse)
-    return lower + np.tril(lower, -1).T, float(np.log(diagonal).sum())
+    half_log_determinant = float(np.log(diagonal).sum())
+    lower, failed = _potri(factor, lower=1, overwrite_c=1)  # its upper triangle stays 0
+    if failed:
+        return None
+    inverse = lower + lower.T
+    inverse[places] = lower[places]
+    return inverse, half_log_determinant
 
 
 def left_out(points: Array, values: Array, process: Process) -> tuple[Array, float]:

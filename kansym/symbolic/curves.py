@@ -238,7 +238,8 @@ class _Kinds:
                 factor = power(front).value(sample.points) if front else one
                 factors.append(factor / np.max(np.abs(factor)))
         others = [factor if scaled else one for factor, (_, scaled) in zip(factors, kinds, strict=True)]
-        return cls(*zip(*kinds, strict=True), np.array(factors), np.array(others))
+        powers, scaled = (front for front, _ in kinds), (scaled for _, scaled in kinds)
+        return cls(tuple(powers), tuple(scaled), np.array(factors), np.array(others))
 
 
 def _scan(

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from kansym.symbolic import curves
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.curves import CurveFit, allowed, match_curve, shifted_powers
 from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
@@ -143,3 +144,22 @@ def test_any_power_of_a_line_is_found(slope: float, exponent: float, noise: floa
 
 def test_no_power_of_a_line_is_found_where_there_is_no_line() -> None:
     assert shifted_powers(Rows(np.zeros((20, 1)), np.arange(20.0))) == []
+
+
+def test_errors_of_all_kinds_are_those_of_least_squares() -> None:
+    random = np.random.default_rng(3)
+    z, t, weights = random.uniform(0.5, 3, 40), random.normal(size=40), random.uniform(0.5, 2, 40)
+    sample = curves._thin(z, t, weights)
+    kinds = curves._Kinds.of(sample, curves.FRONT_POWERS)
+    shape = np.array([np.sin(2 * sample.points), np.exp(200.0 * sample.points), np.zeros(40)])
+    with np.errstate(all="ignore"):
+        errors = curves._errors(shape, kinds, sample)
+    roots = np.sqrt(sample.weights)
+    for k, (front, scaled) in enumerate(zip(kinds.fronts, kinds.scaled, strict=True)):
+        factor = sample.points ** float(front)
+        for row in (0, 1):
+            column = shape[row] / shape[row].max() * factor
+            columns = np.column_stack([column, factor if scaled else np.ones(40)]) * roots[:, None]
+            left = sample.values * roots - columns @ np.linalg.lstsq(columns, sample.values * roots, rcond=None)[0]
+            assert errors[row, k] == pytest.approx(np.mean(left**2) / sample.variance, rel=1e-9)
+    assert np.all(np.isinf(errors[2]))
