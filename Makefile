@@ -1,4 +1,4 @@
-# make demo   a law of nature from a table, in a few minutes        make test   every test
+# make demo   a law of nature from a table, in a few minutes        make test   the tests
 # make check  format, lint and types                                make docs   the documentation, in build/docs, and its tests
 # make clean  remove what these targets made
 #

@@ -238,8 +238,8 @@ class _Kinds:
                 factor = power(front).value(sample.points) if front else one
                 factors.append(factor / np.max(np.abs(factor)))
         others = [factor if scaled else one for factor, (_, scaled) in zip(factors, kinds, strict=True)]
-        powers, scaled = (front for front, _ in kinds), (scaled for _, scaled in kinds)
-        return cls(tuple(powers), tuple(scaled), np.array(factors), np.array(others))
+        scaled = tuple(both for _, both in kinds)
+        return cls(tuple(front for front, _ in kinds), scaled, np.array(factors), np.array(others))
 
 
 def _scan(
@@ -301,17 +301,16 @@ def _scan_primitive(primitive: Primitive, starts: _Starts, sample: _Sample, kind
     centred = np.flatnonzero(shifts == 0.0)
     if len(centred):
         best = centred[np.argmin(errors[centred], axis=0)]
-        chosen.append(
-            (*_zoomed(primitive, slopes[best], errors[best, range(len(best))], starts, sample, kinds), 0 * best)
-        )
+        zoomed = _zoomed(primitive, slopes[best], errors[best, range(len(best))], starts, sample, kinds)
+        chosen.append((*zoomed, np.zeros(len(best))))
     shifted = np.flatnonzero(shifts != 0.0)
     if len(shifted):
         for best in shifted[np.argsort(errors[shifted], axis=0, kind="stable")[:3]]:
             chosen.append((slopes[best], errors[best, range(len(best))], shifts[best]))
     for slope, error, shift in chosen:
         for k in np.flatnonzero(np.isfinite(error)):
-            numbers = float(error[k]), float(slope[k]), float(shift[k])
-            yield _Scan(numbers[0], primitive, kinds.fronts[k], starts.inner, *numbers[1:], kinds.scaled[k])
+            place = primitive, kinds.fronts[k], starts.inner
+            yield _Scan(float(error[k]), *place, float(slope[k]), float(shift[k]), kinds.scaled[k])
 
 
 def _zoomed(

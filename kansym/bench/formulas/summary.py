@@ -114,7 +114,7 @@ def ablation(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return one row for every choice of stages left out: rates over all that was run, and what changed.
 
     Args:
-        records: the first of our own with those stages beside which the others are to be seen.
+        records: of a run; what the first of our own left out is what the others are compared with.
     """
     runs: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
