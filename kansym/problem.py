@@ -192,7 +192,9 @@ class Problem:
         held = self.validation if len(self.validation) else train
         if train.weights is not None and held.weights is None:
             held = Rows(held.inputs, held.target, relative_weights(held.target))
-        return SearchTable(train, held, self._goal_on(held, train), self.config.without)
+        believed = self.goal > EXACT and train.weights is None
+        noise = self._allowed(SLACK * self.noise, held, train) if believed else 0.0
+        return SearchTable(train, held, self._goal_on(held, train), self.config.without, noise=noise)
 
     def explained(self, candidates: list[Candidate]) -> bool:
         """Whether a product of whole powers of columns, or a root of one, reaches the noise and leaves no pattern.
@@ -227,9 +229,10 @@ class Problem:
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
         held = self.validation if len(self.validation) else self.train
-        if reached(candidates, self._goal_on(held, self.train)) or self.explained(candidates):
+        table = self._table(self.train)
+        if reached(candidates, self._goal_on(held, self.train), table.noise) or self.explained(candidates):
             return True
-        return drawn(candidates, self._table(self.train))
+        return drawn(candidates, table)
 
 
 def proportional(target: Array) -> bool:

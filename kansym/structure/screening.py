@@ -163,6 +163,8 @@ def missed(points: Array, residual: Array, kept: Sequence[int]) -> list[int]:
 def _missed_pairs(rest: Array, points: Array, free: int) -> set[int]:
     """The columns of points (N, D) whose product with another goes with one of the targets (N, T), but for chance."""
     count, found = points.shape[1], set[int]()
+    if count < 2:
+        return found
     size = np.sqrt((points**2).T @ points**2)
     for target in rest.T:
         cosine = (points * target[:, None]).T @ points / np.maximum(size * np.linalg.norm(target), 1e-300)

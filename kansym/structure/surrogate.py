@@ -13,10 +13,12 @@ from scipy import linalg, optimize
 Array = np.ndarray
 TUNING_ROWS = 250
 LARGEST_ROWS = 900
+EVIDENCE_ROWS = 1200
 JITTER = 1e-11
 # Length scales as functions of the columns, with noise: the likelihood has one optimum that calls the rest noise, one
 # that bends to follow it, and for what oscillates one that only a short scale leads to.
 STARTS = ((2.0, 0.5, 1e-6), (2.0, 0.5, 1e-2), (0.25, 0.1, 1e-3))
+MOST_UNEVEN = 1e3  # times the middling one: the variance of a row's noise
 CONVINCING = 3e-3  # held-out error below which the second start is not needed
 LOST = 0.3  # the same above which the third is
 
@@ -56,11 +58,18 @@ class Surrogate:
 
 
 def fit_surrogate(
-    inputs: Array, target: Array, held_inputs: Array, held_target: Array, seed: int = 0
+    inputs: Array,
+    target: Array,
+    held_inputs: Array,
+    held_target: Array,
+    seed: int = 0,
+    weights: Array | None = None,
+    held_weights: Array | None = None,
 ) -> Surrogate | None:
     """Fit the interpolant to inputs (N, D) and target (N,), and measure it on the held-out rows.
 
-    Length scales and noise maximise the marginal likelihood on a subset of the rows. None when the target is constant.
+    Length scales and noise maximise the marginal likelihood on a subset of the rows; the variance of the noise is as
+    one over the weights (N,), (M,). None when the target is constant.
     """
     centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
     shift, size = float(target.mean()), float(target.std())
@@ -69,20 +78,65 @@ def fit_surrogate(
     points, values = (inputs - centre) / spread, (target - shift) / size
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(points))
     tuning, kept = order[:TUNING_ROWS], order[:LARGEST_ROWS]
+    uncertain = _uncertain(weights, len(points))
+    roots = np.ones(len(held_target)) if held_weights is None else np.sqrt(held_weights / np.mean(held_weights))
+    judged = max(float(np.std(held_target * roots)), 1e-300)
     best = None
     for place, start in enumerate(STARTS):
         if best is not None and best.held_out < (CONVINCING, CONVINCING, LOST)[place]:
             break
-        scales, noise = _tune(points[tuning], values[tuning], start)
+        scales, noise = _tune(points[tuning], values[tuning], uncertain[tuning], start)
         nodes = points[kept] / scales
-        weights = _solve(nodes, values[kept], noise)
-        amplitude = max(float(values[kept] @ weights) / len(kept), 0.0)  # of the signal, by maximum likelihood
-        model = Surrogate(centre, spread, scales, nodes, weights, shift, size, 0.0, float(np.sqrt(noise * amplitude)))
-        error = model.predict(held_inputs) - held_target
-        held_out = float(np.sqrt(np.mean(error**2)) / max(held_target.std(), 1e-300))
+        dual = _solve(nodes, values[kept], noise * uncertain[kept])
+        amplitude = max(float(values[kept] @ dual) / len(kept), 0.0)  # of the signal, by maximum likelihood
+        model = Surrogate(centre, spread, scales, nodes, dual, shift, size, 0.0, float(np.sqrt(noise * amplitude)))
+        error = (model.predict(held_inputs) - held_target) * roots
+        held_out = float(np.sqrt(np.mean(error**2))) / judged
         if best is None or held_out < best.held_out:
             best = replace(model, held_out=held_out)
     return best
+
+
+def evidence(inputs: Array, target: Array, weights: Array | None = None) -> float:
+    """The logarithm of the likelihood of a target (N,) as a smooth function of inputs (N, D) with noise, in nats.
+
+    It counts what a model with fewer columns, or of a smoother target, gains by having less to explain; constants that
+    are the same for all models of the same rows are left out. At most `EVIDENCE_ROWS` rows are looked at. The variance
+    of the noise is as one over the weights (N,).
+    """
+    count = min(len(target), EVIDENCE_ROWS)
+    inputs, target = inputs[:count], target[:count]
+    uncertain = _uncertain(None if weights is None else weights[:count], count)
+    centre, size = float(np.average(target, weights=1.0 / uncertain)), float(target.std())
+    spread = inputs.std(axis=0)
+    if size == 0 or np.any(spread == 0) or not (np.all(np.isfinite(inputs)) and np.all(np.isfinite(target))):
+        return -np.inf
+    values = (target - centre) / size
+    if inputs.shape[1] == 0:
+        likelihood = -0.5 * count * np.log(np.mean(values**2 / uncertain)) - 0.5 * np.log(uncertain).sum()
+        return float(likelihood) - count * float(np.log(size))
+    points = (inputs - inputs.mean(axis=0)) / spread
+    found = (_likelihood(points, values, uncertain, start) for start in STARTS[:2])
+    return max(found) - count * float(np.log(size))
+
+
+def _likelihood(points: Array, values: Array, uncertain: Array, start: tuple[float, float, float]) -> float:
+    """The likelihood of values (n,) with the length scales and the noise that the first rows make most likely."""
+    scales, noise = _tune(points[:TUNING_ROWS], values[:TUNING_ROWS], uncertain[:TUNING_ROWS], start)
+    kernel = _kernel(points / scales, points / scales) + np.diag(noise * uncertain + JITTER)
+    try:
+        factor = linalg.cho_factor(kernel, lower=True)
+    except linalg.LinAlgError:
+        return -np.inf
+    amplitude = max(float(values @ linalg.cho_solve(factor, values)) / len(values), 1e-300)
+    return -0.5 * len(values) * float(np.log(amplitude)) - float(np.log(np.diag(factor[0])).sum())
+
+
+def _uncertain(weights: Array | None, count: int) -> Array:
+    """The variances of the rows' noise (N,) over the middling one, within bounds."""
+    if weights is None:
+        return np.ones(count)
+    return np.clip(np.median(weights) / np.maximum(weights, 1e-300), 1.0 / MOST_UNEVEN, MOST_UNEVEN)
 
 
 def _kernel(left: Array, right: Array) -> Array:
@@ -90,9 +144,9 @@ def _kernel(left: Array, right: Array) -> Array:
     return np.exp(-0.5 * np.maximum(square, 0.0))
 
 
-def _solve(nodes: Array, values: Array, noise: float) -> Array:
+def _solve(nodes: Array, values: Array, noise: Array) -> Array:
     matrix = _kernel(nodes, nodes)
-    floor = max(noise, JITTER)
+    floor = np.maximum(noise, JITTER)
     while True:
         matrix[np.diag_indices_from(matrix)] = 1.0 + floor
         try:
@@ -101,7 +155,7 @@ def _solve(nodes: Array, values: Array, noise: float) -> Array:
             floor *= 10.0
 
 
-def _tune(points: Array, values: Array, start: tuple[float, float, float]) -> tuple[Array, float]:
+def _tune(points: Array, values: Array, uncertain: Array, start: tuple[float, float, float]) -> tuple[Array, float]:
     """Length scales (D,) and noise variance, relative to the signal's, of the greatest likelihood near a start."""
     gaps = (points[:, None, :] - points[None, :, :]) ** 2  # (n, n, D)
     count, columns = points.shape
@@ -109,7 +163,7 @@ def _tune(points: Array, values: Array, start: tuple[float, float, float]) -> tu
     def objective(parameters: Array) -> tuple[float, Array]:
         inverse_squares, noise = np.exp(-2.0 * parameters[:-1]), np.exp(parameters[-1])
         kernel = np.exp(-0.5 * gaps @ inverse_squares)
-        matrix = kernel + (noise + JITTER) * np.eye(count)
+        matrix = kernel + np.diag(noise * uncertain + JITTER)
         try:
             factor = linalg.cho_factor(matrix, lower=True)
         except linalg.LinAlgError:
@@ -120,7 +174,7 @@ def _tune(points: Array, values: Array, start: tuple[float, float, float]) -> tu
         likelihood = 0.5 * count * np.log(scale) + np.log(np.diag(factor[0])).sum()
         inner = inverse - np.outer(weights, weights) / scale
         by_scale = 0.5 * np.einsum("ij,ijd->d", inner * kernel, gaps) * inverse_squares
-        by_noise = 0.5 * noise * np.trace(inner)
+        by_noise = 0.5 * noise * float(uncertain @ np.diag(inner))
         return float(likelihood), np.append(by_scale, by_noise)
 
     scale, more, noise_start = start

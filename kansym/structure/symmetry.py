@@ -13,7 +13,7 @@ as well as the one of all variables did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -35,12 +35,17 @@ IMPROVEMENT = 0.6
 
 @dataclass(frozen=True)
 class Rows:
-    """Inputs (N, D) and target (N,) of the rows to fit, and of the rows to judge by."""
+    """Inputs (N, D) and target (N,) of the rows to fit, and of the rows to judge by.
+
+    weights, held_weights: (N,), as one over the variance of the target's errors; None for even ones.
+    """
 
     inputs: Array
     target: Array
     held_inputs: Array
     held_target: Array
+    weights: Array | None = None
+    held_weights: Array | None = None
 
     @classmethod
     def of(cls, inputs: Array, target: Array) -> Rows:
@@ -55,7 +60,17 @@ class Rows:
             target(self.inputs, self.target),
             inputs(self.held_inputs),
             target(self.held_inputs, self.held_target),
+            self.weights,
+            self.held_weights,
         )
+
+    def weighed(self, size: Callable[[Array], Array]) -> Rows:
+        """The same rows for a target that will be divided by size(X): its errors are divided as well."""
+        weights, held_weights = (
+            size(x) ** 2 * (1.0 if known is None else known)
+            for x, known in ((self.inputs, self.weights), (self.held_inputs, self.held_weights))
+        )
+        return replace(self, weights=weights, held_weights=held_weights)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,8 @@ class Scaling:
 
     def apply(self, rows: Rows) -> Rows:
         """The table of G: fewer columns, the same rows."""
-        return rows.transformed(
+        weighed = rows.weighed(lambda x: monomial(x, self.prefactor)) if any(self.prefactor) else rows
+        return weighed.transformed(
             lambda x: (
                 np.stack([monomial(x, exponents) for exponents in self.invariants], axis=1)
                 if self.invariants
@@ -120,7 +136,7 @@ def _rational_power(x: Array, exponent: Fraction) -> Array:
 
 def find_scaling(rows: Rows) -> Scaling | None:
     """The largest verified family of scaling laws, as the reduction it allows; None when there is none."""
-    positive = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+    positive = columns_of_one_sign(rows)
     best, error = None, np.inf
     for logs in _distinct(positive, np.zeros_like(positive)):
         for positive_target in _target_modes(rows):
@@ -142,19 +158,24 @@ def _target_modes(rows: Rows) -> list[bool]:
     return [True, False] if positive else [False]
 
 
+def columns_of_one_sign(rows: Rows) -> Array:
+    """Which columns (D,) are positive on all rows."""
+    return _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+
+
 def _one_signed(inputs: Array) -> Array:
     return np.all(inputs > 0, axis=0)
 
 
-def _coordinates(inputs: Array, logs: Array) -> Array:
+def on_logarithms(inputs: Array, logs: Array) -> Array:
     return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
 
 
 def _scaling_in(rows: Rows, logs: Array, positive_target: bool) -> tuple[Scaling, float] | None:
     change = np.log if positive_target else (lambda y: y)
     target, held = change(rows.target), change(rows.held_target)
-    held_points = _coordinates(rows.held_inputs, logs)
-    surrogate = fit_surrogate(_coordinates(rows.inputs, logs), target, held_points, held)
+    held_points = on_logarithms(rows.held_inputs, logs)
+    surrogate = fit_surrogate(on_logarithms(rows.inputs, logs), target, held_points, held)
     if surrogate is None or surrogate.held_out > 0.2:
         return None
     trusted = _trusted(held_points, surrogate.predict(held_points) - held)
@@ -209,11 +230,13 @@ def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> 
     errors = []
     for positive_target in _target_modes(reduced):
         change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
-        logs = _one_signed(reduced.inputs) & _one_signed(reduced.held_inputs)
-        held = _coordinates(reduced.held_inputs, logs)
+        logs = columns_of_one_sign(reduced)
+        held = on_logarithms(reduced.held_inputs, logs)
         model = fit_surrogate(
-            _coordinates(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target)
-        )
+            on_logarithms(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target),
+            weights=None if positive_target else reduced.weights,
+            held_weights=None if positive_target else reduced.held_weights,
+        )  # fmt: skip
         constant = np.full(len(held), np.median(reduced.target))
         predicted = constant if model is None else back(model.predict(held))
         errors.append(error_over_spread(predicted * factor, rows.held_target))
@@ -248,10 +271,10 @@ def _rational_echelon(null: Array) -> Scaling | None:
             if other != row:
                 matrix[other] -= matrix[other, pivot] * matrix[row]
         pivots.append(pivot)
-    return _as_scaling(matrix, pivots)
+    return as_scaling(matrix, pivots)
 
 
-def _as_scaling(matrix: Array, pivots: list[int]) -> Scaling | None:
+def as_scaling(matrix: Array, pivots: list[int]) -> Scaling | None:
     columns = matrix.shape[1] - 1
     rounded: list[list[Fraction]] = []
     for row in matrix:
@@ -349,7 +372,7 @@ def find_by_trial(rows: Rows, budget: Budget | Part | None = None) -> Scaling | 
 def _trials(rows: Rows) -> Iterator[Scaling | Combination]:
     columns = rows.inputs.shape[1]
     unit = [tuple(Fraction(int(i == j)) for j in range(columns)) for i in range(columns)]
-    positive = _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
+    positive = columns_of_one_sign(rows)
     for first in range(columns):
         if positive[first]:
             for exponent in (1, -1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement
 
@@ -11,21 +11,50 @@ import numpy as np
 from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.dictionary import everyday_features
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import LINKS, Link, usable, weights_under
 from kansym.symbolic.sparse import best_subsets
 from kansym.symbolic.table import thinned
 
 Array = np.ndarray
 LARGEST_EXPONENT = 7.5
+NEAR_FRACTIONS = (0.0, 0.01, 0.03)  # how far fitted exponents may be from fractions that they are taken for
 FEWEST_OF_FUNCTIONS = 60  # rows from which fractions of functions are looked for
 
 
 def monomials(rows: Rows) -> list[Expression]:
     """c * prod x**p with p rounded to small rationals: a weighted line in log space, corrected on the target itself.
 
-    Columns that change sign have even p: `structure.signs` is for the others. Noise turns the sign of small values, so
-    rows of the wrong sign are allowed as long as they weigh little.
+    Columns that change sign have even p: `structure.signs` is for the others.
+    """
+    fitted = _exponents(rows)
+    if fitted is None:
+        return []
+    signed = np.any(rows.inputs < 0, axis=0)
+    found = (rounded for rounded in _roundings(fitted) if _one_signed(rounded, signed))
+    return [_monomial(rounded, rows) for rounded in found]
+
+
+def power_laws(rows: Rows) -> list[Expression]:
+    """c * prod x**p with p as fitted, as laws of growth and scaling have them; those near small fractions exact."""
+    fitted = _exponents(rows)
+    if fitted is None or np.max(np.abs(fitted)) > LARGEST_EXPONENT or np.any(rows.inputs < 0):
+        return []
+    ways = dict.fromkeys(tuple(_made_exact(float(p), near) for p in fitted) for near in NEAR_FRACTIONS)
+    free = [way for way in ways if any(isinstance(p, float) for p in way)]
+    return [_monomial(way, rows) for way in free]
+
+
+def _made_exact(exponent: float, near: float) -> Fraction | float:
+    """The plainest fraction so near to an exponent, or the exponent itself."""
+    fractions = (Fraction(exponent).limit_denominator(largest) for largest in (1, 2, 3))
+    return next((each for each in fractions if abs(float(each) - exponent) <= near), exponent)
+
+
+def _exponents(rows: Rows) -> Array | None:
+    """The exponents (D,) of the product of powers of the columns that is nearest to the target, where there is one.
+
+    Noise turns the sign of small values, so rows of the wrong sign are allowed as long as they weigh little.
     """
     x, y = np.abs(rows.inputs), rows.target
     sign = float(np.sign(np.sum(y)))
@@ -36,15 +65,12 @@ def monomials(rows: Rows) -> list[Expression]:
         or np.abs(y[good]).sum() < 0.9 * np.abs(y).sum()
         or good.sum() < x.shape[1] + 2
     ):
-        return []
+        return None
     logs = np.column_stack([np.log(x), np.ones(len(y))])
     roots = rows.roots * np.ones(len(y))
     weight = np.abs(y[good]) / np.abs(y[good]).max() * roots[good]
     line = np.linalg.lstsq(logs[good] * weight[:, None], np.log(np.abs(y[good])) * weight, rcond=None)[0]
-    exponents = _corrected(line, logs, sign * y, roots)[:-1]
-    signed = np.any(rows.inputs < 0, axis=0)
-    found = (rounded for rounded in _roundings(exponents) if _one_signed(rounded, signed))
-    return [_monomial(rounded, sign, rows) for rounded in found]
+    return _corrected(line, logs, sign * y, roots)[:-1]
 
 
 def _one_signed(exponents: list[Fraction], signed: Array) -> bool:
@@ -75,14 +101,21 @@ def _roundings(exponents: Array) -> Iterator[list[Fraction]]:
         yield [Fraction(float(p)).limit_denominator(limit) if abs(p) > 0.02 else Fraction(0) for p in exponents]
 
 
-def _monomial(exponents: list[Fraction], sign: float, rows: Rows) -> Expression:
-    body = multiply(*(raise_to(Variable(i), p) for i, p in enumerate(exponents) if p))
+def _monomial(exponents: Sequence[Fraction | float], rows: Rows) -> Expression:
+    """The product of these powers with its best factor."""
+    body = multiply(*(_power(Variable(i), p) for i, p in enumerate(exponents) if p))
     value = body.evaluate(rows.inputs)
     w = rows.weights if rows.weights is not None else np.ones(len(rows))
     with np.errstate(all="ignore"):
         size = np.max(np.abs(value))
         scale = float(np.sum(w * value / size * rows.target) / np.sum(w * (value / size) ** 2) / size)
-    return multiply(Constant(scale if np.isfinite(scale) and scale else sign), body)
+    return multiply(Constant(scale if np.isfinite(scale) and scale else np.sign(np.sum(rows.target)) or 1.0), body)
+
+
+def _power(column: Expression, exponent: Fraction | float) -> Expression:
+    if isinstance(exponent, Fraction):
+        return raise_to(column, exponent)
+    return call("exp", multiply(Constant(exponent), call("log", column)))
 
 
 def linear(rows: Rows) -> Expression:

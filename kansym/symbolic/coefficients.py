@@ -20,8 +20,8 @@ from scipy import linalg
 
 from kansym.symbolic.additive import ridge, spline_columns
 from kansym.symbolic.canonical import factors_of
-from kansym.symbolic.constants import Rows, polish, spread
-from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, match_curve
+from kansym.symbolic.constants import Rows, mean_square, polish, spread
+from kansym.symbolic.curves import BRIEF, FRONT_POWERS, INNER_POWERS, PRICE, CurveFit, match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
@@ -35,7 +35,9 @@ MOST_COLUMNS, MOST_PAIRED = 7, 5
 INTERVALS, MOST_INTERVALS = 8, 40
 ROWS_PER_NUMBER = 2.5  # of the linear fit
 ROUGH = 1e-2  # RMS over the spread that is left by coarse splines of a form that is right
+NOISY = 1.3  # times the noise, the same
 FINER = 0.5  # of which finer ones leave at most so much: what is left by a wrong form does not go
+AS_GOOD = 1.1  # times the least misfit: what chance makes of the same
 PERFECT = 1e-7  # what is left where splines draw the functions to the last digits
 RIDGE = 1e-10
 PAIRED_LINKS, PAIRS = ("y", "1/y"), 12
@@ -43,6 +45,7 @@ LARGEST = 1e12  # of a function's values
 TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
 ROUNDS = 6
 MATCHED, KEPT = 8, 5  # scans of a curve that are refined, and formulas of it that are tried in the whole
+CURVE_LINKS, CURVES_UNDER_LINKS, POLISHING = ("1/y",), 2, 30
 SHAPES = 2  # with two numbers inside or more that are tried as well
 FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another at most
 FOLLOWED_ERRORS = 10.0  # the same in misfits of the model
@@ -72,21 +75,32 @@ class _Group:
     weights: Array | None = None
 
 
-def varying(rows: Rows, library: Library) -> Iterator[Expression]:
-    """Formulas of the best models, refined on the rows; none where no model holds."""
+def varying(rows: Rows, library: Library, noise: float = 0.0) -> Iterator[Expression]:
+    """Formulas of the best models, refined on the rows; none where no model holds.
+
+    noise: of the target, RMS over its spread.
+    """
     thin = rows.take(np.arange(min(len(rows), MOST_ROWS)))
-    for model in find_models(thin)[:TRIED]:
+    for model in find_models(thin, noise)[:TRIED]:
         yield from _formulas(model, thin, library)
 
 
-def find_models(rows: Rows) -> list[Model]:
-    """The models that hold but for what splines cannot follow, without needless terms, the shortest first."""
+def find_models(rows: Rows, noise: float = 0.0) -> list[Model]:
+    """The models that hold but for noise and what splines cannot follow, without needless terms, the shortest first."""
     if not 2 <= rows.inputs.shape[1] <= MOST_COLUMNS or len(rows) < FEWEST_ROWS:
         return []
-    found = [model for number in _numbers(rows.inputs) for model in _models(number, rows)]
+    found = [model for number in _numbers(rows.inputs) for model in _models(number, rows, noise)]
     if rows.inputs.shape[1] == 2:
-        found += [model for v, x in ((0, 1), (1, 0)) for model in _pairs(Variable(v), Variable(x), rows)]
-    return sorted(found, key=lambda model: (len(model.terms), model.number.complexity, model.error))
+        found += [model for v, x in ((0, 1), (1, 0)) for model in _pairs(Variable(v), Variable(x), rows, noise)]
+    return sorted(found, key=lambda model: _rank(model, found))
+
+
+def _rank(model: Model, found: Sequence[Model]) -> tuple:
+    """Few terms, a plain number, no more misfit than others as long, plain terms, and then the least misfit."""
+    length = len(model.terms), model.number.complexity
+    least = min(other.error for other in found if (len(other.terms), other.number.complexity) == length)
+    nodes = sum(term.complexity for term in model.terms)
+    return *length, model.error > AS_GOOD * max(least, PERFECT), nodes, model.error
 
 
 def _numbers(inputs: Array) -> Iterator[Expression]:
@@ -118,7 +132,7 @@ def _sets_of_terms(number: Expression, columns: int) -> Iterator[tuple[Expressio
     yield linear
 
 
-def _models(number: Expression, rows: Rows) -> Iterator[Model]:
+def _models(number: Expression, rows: Rows, noise: float) -> Iterator[Model]:
     v = number.evaluate(rows.inputs)
     if not np.all(np.isfinite(v)) or np.ptp(v) == 0:
         return
@@ -126,18 +140,35 @@ def _models(number: Expression, rows: Rows) -> Iterator[Model]:
     sets = _sets_of_terms(number, rows.inputs.shape[1])
     terms = next((each for each in sets if ROWS_PER_NUMBER * len(each) * coarse.shape[1] <= len(rows)), ())
     for link, linked in _linked(rows) if terms else ():
-        chains = (tuple(terms[i] for i in kept) for kept in _chains(_Fit.of(coarse, terms, linked)))
-        errors = ((chosen, _error_if_right(chosen, (coarse, fine), linked)) for chosen in chains)
+        level = noise * _loudness(link, rows, linked)
+        chains = (tuple(terms[i] for i in kept) for kept in _chains(_Fit.of(coarse, terms, linked), _rough(level)))
+        errors = ((chosen, _error_if_right(chosen, (coarse, fine), linked, level)) for chosen in chains)
         yield from islice((Model(number, chosen, link, error) for chosen, error in errors if error < np.inf), 1)
 
 
-def _error_if_right(terms: tuple[Expression, ...], splines: tuple[Array, Array], rows: Rows) -> float:
-    """The misfit by the finer splines; infinite where it is not well below that by the coarser ones."""
+def _loudness(link: Link, rows: Rows, linked: Rows) -> float:
+    """How much larger the noise is over the spread of a linked target than over that of the target."""
+    if link.name == "y":
+        return 1.0
+    with np.errstate(all="ignore"):
+        steep = link.slope(rows.target)
+    weights = 1.0 if rows.weights is None else rows.weights
+    size = float(np.sqrt(np.mean(steep**2 * linked.roots**2 / weights)))  # weights under links keep this the same
+    return size * rows.spread / linked.spread if np.isfinite(size) else 1.0
+
+
+def _rough(noise: float) -> float:
+    """What coarse splines of a form that is right may leave."""
+    return max(ROUGH, NOISY * noise)
+
+
+def _error_if_right(terms: tuple[Expression, ...], splines: tuple[Array, Array], rows: Rows, noise: float) -> float:
+    """The misfit by the finer splines; infinite where it is neither noise nor well below that by the coarser ones."""
     before, after = (_Fit.of(spline, terms, rows).error() for spline in splines)
-    return after if after < max(FINER * before, PERFECT) else np.inf
+    return after if after < max(FINER * before, PERFECT, AS_GOOD * noise) else np.inf
 
 
-def _pairs(v: Variable, x: Variable, rows: Rows) -> Iterator[Model]:
+def _pairs(v: Variable, x: Variable, rows: Rows, noise: float) -> Iterator[Model]:
     """Sums of two functions of both columns, times functions of the first."""
     column = rows.inputs[:, v.index]
     if np.ptp(column) == 0:
@@ -147,10 +178,11 @@ def _pairs(v: Variable, x: Variable, rows: Rows) -> Iterator[Model]:
     for link, linked in _linked(rows):
         if link.name not in PAIRED_LINKS:
             continue
-        fit = _Fit.of(splines[0], terms, linked)
-        for choices in (fit.best_choices(1), fit.best_choices(2)):
+        level = noise * _loudness(link, rows, linked)
+        fit, rough = _Fit.of(splines[0], terms, linked), _rough(level)
+        for choices in (fit.best_choices(1, rough), fit.best_choices(2, rough)):
             chosen = [tuple(terms[i] for i in choice) for choice in choices[:PAIRS]]
-            errors = [_error_if_right(each, splines, linked) for each in chosen]
+            errors = [_error_if_right(each, splines, linked, level) for each in chosen]
             yield from (Model(v, each, link, e) for each, e in zip(chosen, errors, strict=True) if e < np.inf)
             if min(errors, default=np.inf) < np.inf:
                 break
@@ -224,8 +256,8 @@ class _Fit:
         """The misfit of all terms."""
         return self.solved(range(len(self.sizes)))[1]
 
-    def best_choices(self, size: int) -> list[tuple[int, ...]]:
-        """The choices of so many terms that leave little, the best first."""
+    def best_choices(self, size: int, most: float) -> list[tuple[int, ...]]:
+        """The choices of so many terms that leave at most so much, the best first."""
         width = size * self.spline.shape[1]
         choices = np.array(list(combinations(range(len(self.sizes)), size)))
         at = (choices[:, :, None] * self.spline.shape[1] + np.arange(self.spline.shape[1])).reshape(-1, width)
@@ -236,7 +268,7 @@ class _Fit:
         left = np.maximum(left + np.einsum("pi,pij,pj->p", solution, gram, solution), 0.0)
         errors = np.sqrt(left / max(self.rows - width, 1)) / self.spread
         order = np.argsort(errors, kind="stable")
-        return [tuple(int(i) for i in choice) for choice in choices[order[errors[order] < ROUGH]]]
+        return [tuple(int(i) for i in choice) for choice in choices[order[errors[order] < most]]]
 
     def curves(self) -> list[Array]:
         """What multiplies each term, (N,)."""
@@ -244,10 +276,10 @@ class _Fit:
         return [self.spline @ part / size for part, size in zip(parts, self.sizes, strict=True)]
 
 
-def _chains(fit: _Fit) -> list[list[int]]:
+def _chains(fit: _Fit, most: float) -> list[list[int]]:
     """Ever longer choices of at most a few terms: what is left when the one that is missed least goes each time."""
     kept, found = list(range(len(fit.sizes))), []
-    while kept and fit.solved(kept)[1] < ROUGH:
+    while kept and fit.solved(kept)[1] < most:
         found.append(kept)
         shorter = [kept[:i] + kept[i + 1 :] for i in range(len(kept))]
         kept = min(shorter, key=lambda each: fit.solved(each)[1]) if len(kept) > 1 else []
@@ -335,7 +367,20 @@ def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
     if group.curve is None:
         return [whole(1)]
     fits = match_curve(v, group.curve, group.weights, library, MATCHED, FRONT_POWERS, INNER_POWERS)
+    fits = sorted([*fits, *_matched_under_links(group, v, library)], key=lambda fit: fit.cost(PRICE))
     return [fit.expression for fit in fits[:KEPT]] + best_shapes(v, group.curve, group.weights, library, SHAPES)
+
+
+def _matched_under_links(group: _Group, v: Array, library: Library) -> Iterator[CurveFit]:
+    """The best of a curve's inverse, as one over it: 1/cos(v)**2 is one over a wave."""
+    rows = Rows(v[:, None], group.curve, group.weights)
+    size = max(spread(rows.target, rows.roots), 1e-300) ** 2
+    for link, linked in usable(rows.target):
+        if link.name in CURVE_LINKS:
+            weights = weights_under(link, rows.target, rows.weights)
+            for fit in match_curve(v, linked, weights, library, BRIEF)[:CURVES_UNDER_LINKS]:
+                found = polish(link.inverse(fit.expression), rows, POLISHING).expression
+                yield CurveFit(found, mean_square(found, rows) / size, fit.primitive)
 
 
 def _written(group: _Group, shape: Expression, number: Expression) -> Expression:

@@ -30,7 +30,7 @@ from kansym.symbolic.natural import natural
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.search import Reduced, monomial, reduce_table, search
 from kansym.symbolic.selection import description_length
-from kansym.symbolic.table import EXACT, Candidate, Table
+from kansym.symbolic.table import EXACT, Candidate, Table, divided
 
 Array = np.ndarray
 LIFTED, KEPT = 10, 40
@@ -179,17 +179,9 @@ def _chain(first: Reduced, budget: Budget | Part) -> list[Reduced]:
 
 def inner_table(table: Table, reduced: Reduced) -> Table | None:
     """The rows of a reduced table with the weights that keep the errors those of the raw target; None if not finite."""
-    front = reduced.lift(whole(1))
-    parts = []
-    for raw, inputs, target in (
-        (table.fit, reduced.rows.inputs, reduced.rows.target),
-        (table.held, reduced.rows.held_inputs, reduced.rows.held_target),
-    ):
-        weights = front.evaluate(raw.inputs) ** 2 * (1.0 if raw.weights is None else raw.weights)
-        if not (np.all(np.isfinite(weights)) and weights.mean() > 0):
-            return None
-        parts.append(Rows(inputs, target, weights / weights.mean()))
-    return Table(parts[0], parts[1], table.goal, table.without)
+    front, rows = reduced.lift(whole(1)), reduced.rows
+    squares = (front.evaluate(table.fit.inputs) ** 2, front.evaluate(table.held.inputs) ** 2)
+    return divided(table, Rows(rows.inputs, rows.target), Rows(rows.held_inputs, rows.held_target), squares)
 
 
 def cleared(expression: Expression) -> Expression:

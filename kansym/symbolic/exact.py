@@ -134,6 +134,8 @@ def _bonus(ratio: Fraction) -> float:
     """Plain small numbers are likely beforehand: they need less evidence, and 1 saves the number altogether."""
     if abs(ratio) == 1:
         return 7.0
+    if abs(ratio) in (2, Fraction(1, 2)):
+        return 6.5
     return 5.0 if ratio.denominator in (1, 2) and abs(ratio.numerator) <= 3 else 0.0
 
 

@@ -230,8 +230,37 @@ def _complexity(node: Expression) -> int:
     if isinstance(node, Power):
         return below + (1 if node.exponent in (2, -1, Fraction(1, 2)) else 2)
     if isinstance(node, Call):
-        return below + CALLS[node.name].complexity
+        powers, rest = real_powers(node)
+        sizes = [base.complexity + exponent.complexity + 1 for base, exponent in powers]
+        if rest is not None:
+            sizes.append(rest.argument.complexity + CALLS[node.name].complexity)
+        return sum(sizes) + len(sizes) - 1
     return 1
+
+
+def real_powers(node: Call) -> tuple[tuple[tuple[Expression, Expression], ...], Call | None]:
+    """The powers ((x, p), ...) in exp(p*log(x) + ... + rest), which is written x**p * ... * exp(rest), and exp(rest).
+
+    Any other call has no powers and is its own rest, which is None where nothing is left.
+    """
+    if node.name != "exp":
+        return (), node
+    terms = node.argument.terms if isinstance(node.argument, Sum) else (node.argument,)
+    powers = [(term, power) for term in terms if (power := _exponent_of(term)) is not None]
+    if not powers:
+        return (), node
+    rest = [term for term in terms if all(term is not found for found, _ in powers)]
+    return tuple(power for _, power in powers), Call("exp", add(*rest)) if rest else None
+
+
+def _exponent_of(term: Expression) -> tuple[Expression, Expression] | None:
+    """(x, p) of a term p*log(x)."""
+    factors = term.factors if isinstance(term, Product) else ()
+    place = next((at for at, f in enumerate(factors) if isinstance(f, Call) and f.name == "log"), None)
+    if place is None:
+        return None
+    (base,) = factors[place].children
+    return base, multiply(*factors[:place], *factors[place + 1 :])
 
 
 def _divisions(product: Product) -> int:

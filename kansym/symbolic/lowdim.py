@@ -64,7 +64,8 @@ def drawn(found: list[Candidate], table: Table) -> bool:
     if table.columns != 1 or table.goal <= EXACT:
         return False
     most = min(MOST_DRAWN, len(table.fit) // ROWS_PER_CONSTANT)
-    short = [each for each in found if each.expression.complexity <= LONGEST_DRAWN and each.error <= table.goal]
+    limit = max(table.goal, table.noise)
+    short = [each for each in found if each.expression.complexity <= LONGEST_DRAWN and each.error <= limit]
     few = [each.expression for each in short if len(each.expression.free_constants) <= most]
     return any(reaches_noise(expression, table.fit) for expression in few)
 

@@ -28,6 +28,7 @@ from kansym.symbolic.terms import factors_of, product_of
 Powers = dict[Expression, Fraction]
 HALF = Fraction(1, 2)
 SAME = 1e-12
+LARGEST_SHARED = 2  # degree of a root that several powers always share: sqrt(x*y), but x**0.3*y**0.7
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def _rooted(
         inside = {base: e for base, e in powers.items() if base not in outside}
         beside = [raise_to(base, e) for base, e in outside.items()]
         yield numbers, [*beside, _root(degree, inside, None)]
+        if degree > LARGEST_SHARED:
+            yield numbers, [*beside, *(raise_to(base, e) for base, e in inside.items())]
         if degree == 2 and known and known.root != 1:
             left = Exact(known.ratio, known.pi, known.e)
             yield (left.constant(),), [*beside, _root(2, inside, whole(known.root))]

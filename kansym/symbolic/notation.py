@@ -17,6 +17,7 @@ from kansym.symbolic.expression import (
     call,
     multiply,
     raise_to,
+    real_powers,
     whole,
 )
 from kansym.symbolic.labels import Exact, is_name, read_label
@@ -40,8 +41,9 @@ PLAIN: dict[str, Rule] = {
 
 
 def plain(expression: Expression) -> Expression:
-    """The formula with composed primitives (sigmoid, planck, ...) written in functions that every tool knows."""
-    return expression.map(_plain_node)
+    """The formula with composed primitives (sigmoid, planck, ...) written in functions that every tool knows, and with
+    the powers in an exponential before it."""
+    return powers_apart(expression.map(_plain_node))
 
 
 def _plain_node(node: Expression) -> Expression:
@@ -128,15 +130,23 @@ def ordered_terms(terms: Sequence[Expression]) -> tuple[Expression, ...]:
 
 def as_real_power(node: Call) -> tuple[Expression, Expression] | None:
     """(x, y) when the node is exp(y*log(x)), which is written x**y; None for any other call."""
-    if node.name != "exp" or not isinstance(node.argument, Product):
-        return None
-    factors = node.argument.factors
-    place = next((at for at, f in enumerate(factors) if isinstance(f, Call) and f.name == "log"), None)
-    if place is None:
-        return None
-    log = factors[place]
-    assert isinstance(log, Call)
-    return log.argument, multiply(*factors[:place], *factors[place + 1 :])
+    powers, rest = real_powers(node)
+    return powers[0] if len(powers) == 1 and rest is None else None
+
+
+def powers_apart(expression: Expression) -> Expression:
+    """The formula with exp(p*log(x) + q*log(y) + z) as the product of exp(p*log(x)), exp(q*log(y)) and exp(z)."""
+    return expression.map(_powers_apart)
+
+
+def _powers_apart(node: Expression) -> Expression:
+    if isinstance(node, Product):
+        return multiply(*node.factors)
+    powers, rest = real_powers(node) if isinstance(node, Call) else ((), None)
+    if not powers:
+        return node
+    apart = [call("exp", multiply(exponent, call("log", base))) for base, exponent in powers]
+    return multiply(*apart, *([] if rest is None else [rest]))
 
 
 def height(expression: Expression) -> int:

@@ -325,7 +325,7 @@ def _solved_piece(
         return []
     error = max(error, FINEST)
     fit, judge = Rows(points[~held], values[~held]), Rows(points[held], values[held])
-    inner = replace(task.table, fit=fit, held=judge, goal=2.0 * error, rough=True)
+    inner = replace(task.table, fit=fit, held=judge, goal=2.0 * error, rough=True, noise=0.0)
     return _best(_solve(task, inner, budget), error)[:keep]
 
 
@@ -385,13 +385,15 @@ def _weighted(table: Table, parts: list[tuple[Array, Array, Array]]) -> Table | 
     even = bool(np.ptp(roots) <= 1e-9 * mean)
     held = Rows(held_inputs, held_target, None if even else (held_roots / mean) ** 2)
     size = held.spread
-    noise = table.goal * table.held.spread
     if not size > 0 or not np.isfinite(size):
-        return replace(table, fit=Rows(inputs, target, None if even else (roots / mean) ** 2), held=held, goal=EXACT)
+        fit = Rows(inputs, target, None if even else (roots / mean) ** 2)
+        return replace(table, fit=fit, held=held, goal=EXACT, noise=0.0)
     if table.goal <= EXACT:
         inputs, target, roots = inputs[:EXACT_ROWS], target[:EXACT_ROWS], roots[:EXACT_ROWS]
-    goal = EXACT if table.goal <= EXACT else noise / mean / size
-    return replace(table, fit=Rows(inputs, target, None if even else (roots / mean) ** 2), held=held, goal=goal)
+    louder = table.held.spread / (mean * size)
+    goal = EXACT if table.goal <= EXACT else louder * table.goal
+    fit = Rows(inputs, target, None if even else (roots / mean) ** 2)
+    return replace(table, fit=fit, held=held, goal=goal, noise=louder * table.noise)
 
 
 def _in_columns(expression: Expression, columns: tuple[int, ...]) -> Expression:

@@ -11,11 +11,12 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
 from kansym.structure.neighbours import find_neighbours
+from kansym.structure.noisy_symmetry import likely_step
 from kansym.structure.order import find_order
 from kansym.structure.signs import sign_columns
 from kansym.structure.similarity import find_similarity
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
-from kansym.symbolic.algebraic import monomials
+from kansym.symbolic.algebraic import monomials, power_laws
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.coefficients import varying
 from kansym.symbolic.constants import Rows, polish
@@ -28,7 +29,7 @@ from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.spans import exact_sums
-from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, Table, price_of, ranked, reached, settled
+from kansym.symbolic.table import EXACT, MONOMIAL, SHORT, Candidate, Table, divided, price_of, ranked, reached, settled
 
 Array = np.ndarray
 LIFTED = 10
@@ -61,7 +62,8 @@ Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
 
 def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
     """A reduction that the gradients of a smooth model show, or which rows are near where no model is any good."""
-    return find_combination(rows) or find_scaling(rows) or find_order(rows) or find_neighbours(rows)
+    shown = likely_step(rows, find_combination(rows) or find_scaling(rows))
+    return shown or find_order(rows) or find_neighbours(rows)
 
 
 def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
@@ -122,12 +124,18 @@ def describe(step: Scaling | Combination) -> str:
 def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
     found = solve_cheaply(table, budget, library)
-    stages = _deeper(table, budget, library) if not (settled(found, table.goal) and _spent(found, table)) else ()
-    for candidates in stages:
+    if _is_over(found, table, settled(found, table.goal)):
+        return ranked(found, price_of(len(table.fit)))
+    for candidates in _deeper(table, budget, library):
         found += candidates
-        if budget.expired or (reached(found, table.goal) and _spent(found, table)) or drawn(found, table):
+        if budget.expired or _is_over(found, table, reached(found, table.goal)) or drawn(found, table):
             break
     return ranked(found, price_of(len(table.fit)))
+
+
+def _is_over(found: list[Candidate], table: Table, at_goal: bool) -> bool:
+    """Whether one of the formulas at the goal, or a very short one at the noise, leaves no pattern."""
+    return (at_goal or reached(found, 0.0, table.noise)) and _spent(found, table)
 
 
 def _spent(found: list[Candidate], table: Table) -> bool:
@@ -141,8 +149,8 @@ def _spent(found: list[Candidate], table: Table) -> bool:
 def _one_signed(table: Table, signs: tuple[int, ...], budget: Budget | Part, library: Library) -> list[Candidate]:
     """Candidates for a target divided by the columns that give it its sign."""
     product = multiply(*map(Variable, signs))
-    divided = replace(table, fit=_divided(table.fit, product), held=_divided(table.held, product))
-    found = search(divided, budget.part(ONE_SIGNED_SHARE * budget.remaining), library)
+    positive = replace(table, fit=_divided(table.fit, product), held=_divided(table.held, product))
+    found = search(positive, budget.part(ONE_SIGNED_SHARE * budget.remaining), library)
     return [_multiplied(candidate, product, table) for candidate in found]
 
 
@@ -226,18 +234,20 @@ def _piece_search(library: Library) -> Callable[[Table, Budget | Part], list[Can
 
 def _inner(reduced: Reduced, table: Table) -> Table:
     """The table of fewer columns; of the raw one, what was tried already is left out."""
-    return replace(
-        table,
-        fit=Rows(reduced.rows.inputs, reduced.rows.target, table.fit.weights if not reduced.steps else None),
-        held=Rows(reduced.rows.held_inputs, reduced.rows.held_target),
-        without=table.without if reduced.steps or table.columns < 2 else (*table.without, "powers", "products"),
-    )
+    if not reduced.steps:
+        tried = ("powers", "products") if table.columns > 1 else ()
+        return replace(table, held=replace(table.held, weights=None), without=(*table.without, *tried))
+    rows = reduced.rows
+    fit, held = Rows(rows.inputs, rows.target), Rows(rows.held_inputs, rows.held_target)
+    noisy = table.goal > EXACT and rows.weights is not None and rows.held_weights is not None
+    weighed = divided(table, fit, held, (rows.weights, rows.held_weights)) if noisy else None
+    return weighed or replace(table, fit=fit, held=held)
 
 
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
     """The constant, monomials, sums of products, and sums whose coefficients vary: what needs hardly any search."""
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
-    found += solve_by_monomials(table)
+    found += solve_by_monomials(table) + _solve_by_power_laws(table)
     if table.columns < 2:
         return found
     if "sums" not in table.without:
@@ -252,7 +262,7 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
             found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     if "coefficients" in table.without or settled(found, table.goal) or budget.expired:
         return found
-    for expression in varying(table.fit, library):
+    for expression in varying(table.fit, library, table.noise):
         if settled(found, EXACT) or budget.expired:
             break
         if allowed(expression, library):
@@ -266,10 +276,17 @@ def solve_by_monomials(table: Table) -> list[Candidate]:
     return [Candidate(fitted, table.error(fitted), MONOMIAL) for fitted in fits]
 
 
+def _solve_by_power_laws(table: Table) -> list[Candidate]:
+    """The same with exponents that are no fractions, which alone are no reason to end the search."""
+    fits = (polish(expression, table.fit, 20).expression for expression in power_laws(table.fit))
+    return [Candidate(fitted, table.error(fitted), "power law") for fitted in fits]
+
+
 def _tidied(expression: Expression, origin: str, table: Table) -> Candidate:
     """A candidate; one that is as good as it gets with its known numbers made exact: then it shows its true length."""
     found = Candidate(expression, table.error(expression), origin)
-    if found.error > max(table.goal, EXACT):
+    at_noise = found.error <= table.noise and expression.complexity <= SHORT
+    if found.error > max(table.goal, EXACT) and not at_noise:
         return found
     shorter = tidy(expression, table.fit).expression
     return Candidate(shorter, table.error(shorter), origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from kansym.symbolic.expression import Expression
 from kansym.symbolic.notation import as_fraction
 from kansym.symbolic.reading import nestings
 
+Array = np.ndarray
 EXACT = 1e-9
 BELOW = 0.5  # of the goal: a formula that is better still shows that the noise was estimated too high
 NATS_PER_NODE = 2.0
@@ -19,6 +20,7 @@ MONOMIAL = "monomial"
 PLAIN = (MONOMIAL, "linear")  # checks with so few constants that reaching the noise says enough
 SUMS = ("sum of powers", "sum of products")
 SHORT = 24
+BRIEF = 14
 NESTED_NODES = 2.5  # that a function of a function counts for besides its own
 SEARCH_ROWS = 400
 
@@ -42,6 +44,11 @@ class Candidate:
         return self.rigid and self.expression.complexity <= SHORT
 
     @property
+    def brief(self) -> bool:
+        """Whether it is so short that nothing as likely can be found later, even where noise hides much."""
+        return self.rigid and self.expression.complexity <= BRIEF
+
+    @property
     def rigid(self) -> bool:
         """Whether nothing was bent to the rows but the factor in front: a free term or rate imitates any law.
 
@@ -61,6 +68,7 @@ class Table:
     """Rows to fit, rows to judge by, the error at which the search may stop, and the stages that are left out.
 
     rough: the target is no measurement but the value of a smooth model, so that any short formula at the goal will do.
+    noise: what it may leave of a right formula, RMS over the spread, where it is believed; 0 for pieces of a law.
     """
 
     fit: Rows
@@ -68,6 +76,7 @@ class Table:
     goal: float = EXACT
     without: tuple[str, ...] = ()
     rough: bool = False
+    noise: float = 0.0
 
     @property
     def columns(self) -> int:
@@ -90,8 +99,13 @@ def settled(found: list[Candidate], goal: float) -> bool:
     return any(_at_noise(candidate, goal, candidate.plain) for candidate in found)
 
 
-def reached(found: list[Candidate], goal: float) -> bool:
-    """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched."""
+def reached(found: list[Candidate], goal: float, noise: float = 0.0) -> bool:
+    """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched.
+
+    noise: what a right formula may leave where that is more than the goal; only the shortest formulas may end there.
+    """
+    if any(candidate.brief and candidate.error <= noise for candidate in found):
+        return True
     return any(_at_noise(candidate, goal, candidate.short) for candidate in found)
 
 
@@ -119,6 +133,24 @@ def _undominated(good: list[Candidate], beyond: int) -> list[Candidate]:
             least = good[place].error
             shown.append(place)
     return [good[place] for place in sorted(shown) if place >= beyond]
+
+
+def divided(table: Table, fit: Rows, held: Rows, squares: tuple[Array, Array]) -> Table | None:
+    """The table of rows whose targets are those of a table over numbers of these squares (N,), (M,).
+
+    fit, held: without weights; their weights, the goal and the noise become those that the same errors of the target
+    have. None where a weight is not finite.
+    """
+    weighed, size = [], 1.0
+    for before, after, square in ((table.fit, fit, squares[0]), (table.held, held, squares[1])):
+        weights = square * (1.0 if before.weights is None else before.weights)
+        if not (np.all(np.isfinite(weights)) and weights.mean() > 0):
+            return None
+        weighed.append(replace(after, weights=weights / weights.mean()))
+        size = float(np.sqrt(weights.mean()))
+    louder = table.held.spread / max(size * weighed[1].spread, 1e-300)
+    goal = table.goal if table.goal <= EXACT else louder * table.goal
+    return replace(table, fit=weighed[0], held=weighed[1], goal=goal, noise=louder * table.noise)
 
 
 def thinned(rows: Rows, count: int = SEARCH_ROWS) -> Rows:

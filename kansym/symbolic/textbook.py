@@ -27,6 +27,7 @@ from kansym.symbolic.expression import (
     call,
     multiply,
     raise_to,
+    ratio,
     whole,
 )
 from kansym.symbolic.inverses import opened, opened_factors
@@ -47,9 +48,10 @@ from kansym.symbolic.monomials import (
 from kansym.symbolic.notation import plain
 from kansym.symbolic.reading import base_and_exponent, best_of, is_column, key, term_order, written_length
 from kansym.symbolic.simplify import same_values
-from kansym.symbolic.terms import factors_of, product_of, terms_of
+from kansym.symbolic.terms import factors_of, product_of, split, terms_of
 
 Array = np.ndarray
+HALF = Fraction(1, 2)
 MOST_NODES = 120
 MOST_PASSES = 4
 MOST_COMBINATIONS = 64
@@ -310,6 +312,7 @@ class _Rules:
         if merged is not None:
             yield merged
         yield from _in_one_wave(node)
+        yield from _half_angles(node)
         yield from squares_apart(node, self.parts)
         flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
@@ -379,6 +382,17 @@ def _in_one_wave(node: Sum) -> Iterator[Expression]:
         ):
             if any(part == old for part in node.walk()):
                 yield canonical(node.map(lambda part, old=old, new=new: new if part == old else part))
+
+
+def _half_angles(node: Sum) -> Iterator[Expression]:
+    """1 + cos(2*u) as 2*cos(u)**2, and 1 - cos(2*u) as 2*sin(u)**2."""
+    if len(node.terms) != 2 or ONE not in node.terms:
+        return
+    (other,) = (term for term in node.terms if term != ONE)
+    coefficient, wave = split(other)
+    if isinstance(wave, Call) and wave.name == "cos" and coefficient in (ONE, MINUS):
+        half = canonical(multiply(ratio(HALF), wave.argument))
+        yield multiply(whole(2), raise_to(call("cos" if coefficient == ONE else "sin", half), Fraction(2)))
 
 
 def _logarithms(node: Sum) -> Expression | None:

@@ -93,6 +93,25 @@ def test_noise_is_no_model() -> None:
     assert find_models(Rows(rows.inputs, rows.target + noise)) == []
 
 
+def test_noise_of_a_known_size_hides_no_model_and_makes_none() -> None:
+    draws = np.random.default_rng(0)
+    x, angle = draws.uniform(0.5, 3.0, 800), draws.uniform(0.2, 1.2, 800)
+    y = np.tan(angle) - 0.4 / (x * np.cos(angle) ** 2)
+    noisy = Rows(np.column_stack([x, angle]), y + 0.03 * y.std() * draws.normal(size=800))
+    models = find_models(noisy, 0.03)
+    assert {to_text(term, NAMES) for term in models[0].terms} == {"1", "1/p"}
+    wrong = rows_of(lambda p, q, z: np.sin(p * q + 2 * z), 3, 800)
+    assert find_models(Rows(wrong.inputs, wrong.target + 0.03 * wrong.spread * draws.normal(size=800)), 0.03) == []
+
+
+def test_one_over_a_square_of_a_wave_is_recognised() -> None:
+    draws = np.random.default_rng(0)
+    x, angle = draws.uniform(0.5, 3.0, 400), draws.uniform(0.2, 1.2, 400)
+    rows = Rows(np.column_stack([x, angle]), np.tan(angle) - 4.905 / (x * np.cos(angle) ** 2))
+    exact = [each for each in varying(rows, PRIMITIVES) if np.sqrt(mean_square(each, rows)) < 1e-12 * rows.spread]
+    assert min(each.complexity for each in exact) < 22
+
+
 def test_few_rows_and_single_columns_give_nothing() -> None:
     assert list(varying(rows_of(lambda p, q, z: p * np.cos(z) + q, 3, rows=60), PRIMITIVES)) == []
     assert list(varying(rows_of(np.cos, 1), PRIMITIVES)) == []

@@ -72,6 +72,17 @@ def test_complexity_counts_nodes() -> None:
     assert parse("x**2", NAMES).complexity == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        ("x**0.3", 3), ("2.5*x**0.3*y**0.7", 9), ("exp(0.3*log(x) + 0.7*log(y) + z)", 10), ("x**y", 3),
+        ("exp(log(x)**2)", 4),
+    ],
+)  # fmt: skip
+def test_powers_count_as_they_are_written(text: str, nodes: int) -> None:
+    assert parse(text, NAMES).complexity == nodes
+
+
 @settings(max_examples=150)
 @given(expressions)
 def test_torch_has_the_same_values(expression: Expression) -> None:

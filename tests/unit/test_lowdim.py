@@ -8,8 +8,8 @@ import pytest
 
 from kansym.budget import Budget
 from kansym.symbolic.additive import additive, combined, separable
-from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, rationals
-from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, power_laws, rationals
+from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
 from kansym.symbolic.links import LINKS
 from kansym.symbolic.lowdim import one_variable, solve, sparse
@@ -46,6 +46,25 @@ def test_monomials_of_columns_that_change_sign_are_even_in_them() -> None:
     rows = rows_of(lambda a, b: 2.0 * a**2 / b**4, 2, -1.0, 1.0)
     assert misfit(monomials(rows), rows) < 1e-12
     assert monomials(rows_of(lambda a, b: a * b, 2, -1.0, 1.0)) == []
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_power_laws_have_the_exponents_of_the_law(noise: float) -> None:
+    rows = rows_of(lambda a, b: 1.3 * a**0.3 * b**-0.72, 2, rows=400)
+    noisy = Rows(rows.inputs, rows.target * (1.0 + noise * np.random.default_rng(2).normal(size=400)))
+    fits = [polish(each, noisy).expression for each in power_laws(noisy)]
+    assert misfit(fits, rows) < max(0.2 * noise, 1e-12)
+    assert all(each.complexity == 9 for each in fits)
+
+
+def test_an_exponent_near_a_fraction_is_tried_as_it() -> None:
+    rows = rows_of(lambda a, b: 2.0 * a**0.504 * b**0.85, 2)
+    assert sorted(len(each.free_constants) for each in power_laws(rows)) == [2, 3]
+
+
+def test_a_product_of_whole_powers_is_no_power_law() -> None:
+    assert power_laws(rows_of(lambda a, b: 3.0 * a**2 / b, 2))[1:] == []
+    assert power_laws(rows_of(lambda a, b: a * b, 2, -1.0, 1.0)) == []
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1.0, 1e25])

@@ -29,6 +29,13 @@ def test_columns_without_meaning_are_dropped_with_and_without_noise() -> None:
     assert len(screen(x, law(x) + noise).kept) <= 3
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.1])
+def test_the_only_column_without_meaning_is_dropped(noise: float) -> None:
+    x = table(2)
+    y = np.exp(-x[:, 1]) * np.cos(5.0 * x[:, 1])
+    assert screen(x, y + noise * y.std() * np.random.default_rng(2).normal(size=len(x))).kept == (1,)
+
+
 def test_a_weak_column_stays() -> None:
     x = table(5)
     y = law(x)

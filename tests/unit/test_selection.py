@@ -10,6 +10,7 @@ from kansym.budget import Budget
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.formula import ParetoFront
+from kansym.symbolic.parser import parse
 from kansym.symbolic.selection import (
     Names,
     Parts,
@@ -17,6 +18,7 @@ from kansym.symbolic.selection import (
     description_length,
     formula_of,
     front_of,
+    is_power_law,
     leave_one_out,
     outlying_row,
     reaches_noise,
@@ -171,6 +173,16 @@ def test_a_better_fit_has_a_shorter_description_and_a_needless_term_a_longer_one
     line, parabola, cubic = (description_length(fit.expression, fit.mean_square, rows) for fit in fits)
     assert parabola < line
     assert parabola < cubic
+
+
+def test_a_free_exponent_is_dear_in_all_but_products_of_powers() -> None:
+    rows = Rows(np.random.default_rng(0).uniform(1, 3, (100, 2)), np.ones(100))
+    law, sum_of_powers, exact = (parse(text, ("x", "y")) for text in ("2.0*x**0.3*y", "2.0*x**0.3 + y", "2.0*x**3 + y"))
+    assert is_power_law(law) and is_power_law(parse("3*(x**2*y)**0.4", ("x", "y")))
+    assert not is_power_law(sum_of_powers) and not is_power_law(parse("x**y", ("x", "y")))
+    lengths = [description_length(each, 0.01, rows) for each in (law, sum_of_powers, exact)]
+    assert lengths[1] - lengths[0] == pytest.approx(8.0)
+    assert lengths[1] - lengths[2] > 8.0
 
 
 def test_description_lengths_differ_by_the_same_in_any_unit() -> None:

@@ -61,6 +61,18 @@ def test_the_gradient_is_the_slope_of_the_predictions(model: Surrogate) -> None:
         np.testing.assert_allclose(model.gradient(points)[:, column], slope, rtol=1e-4, atol=1e-3)
 
 
+def test_rows_that_are_known_to_be_noisy_do_little_harm() -> None:
+    fitted, held = draws(300, 0), draws(100, 1)
+    weights = np.where(np.arange(300) % 2, 1.0, 1e-2)
+    noisy = fitted.target + 0.05 * np.random.default_rng(5).normal(size=300) / np.sqrt(weights)
+    even, weighed = (
+        fit_surrogate(fitted.inputs, noisy, held.inputs, held.target, weights=known) for known in (None, weights)
+    )
+    assert even is not None and weighed is not None
+    errors = [np.std(model.predict(held.inputs) - held.target) for model in (even, weighed)]
+    assert errors[1] < 0.6 * errors[0]
+
+
 def test_units_of_the_columns_do_not_matter() -> None:
     fitted, held = draws(150, 0), draws(60, 1)
     plain = fit_surrogate(fitted.inputs, fitted.target, held.inputs, held.target)

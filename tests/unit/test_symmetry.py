@@ -126,6 +126,25 @@ def test_a_false_symmetry_leaves_an_error() -> None:
     assert reduced_error(half.apply(rows), rows, half) > 0.05
 
 
+def test_a_scaling_law_is_seen_in_even_noise_that_dividing_makes_uneven() -> None:
+    box = ((0.0, 10.0), (8.0, 20.0), (0.2, 1.2))
+    rows = table(lambda x, v, a: x * np.tan(a) - 4.905 * (x / (v * np.cos(a))) ** 2, box, 480)
+    noise = 0.02 * rows.target.std() * np.random.default_rng(1).normal(size=480)
+    noisy = Rows(rows.inputs, rows.target + noise[:-80], rows.held_inputs, rows.held_target + noise[-80:])
+    assert find_scaling(noisy) == Scaling(
+        (Fraction(1), Fraction(0), Fraction(0)),
+        ((Fraction(-1), Fraction(2), Fraction(0)), (Fraction(0), Fraction(0), Fraction(1))),
+    )
+
+
+def test_weights_of_a_divided_target_are_squares_of_what_divides_it() -> None:
+    rows = table(lambda a, b: a**2 / b, ((1, 4), (1, 4)))
+    half = Scaling((Fraction(2), Fraction(0)), ((Fraction(0), Fraction(1)),)).apply(rows)
+    assert half.weights is not None
+    np.testing.assert_allclose(half.weights, rows.inputs[:, 0] ** 4)
+    assert Combination(0, 1, "x", 1.0).apply(rows).weights is None
+
+
 def test_noise_does_not_hide_a_monomial() -> None:
     rows = table(lambda a, b: a**2 / b, ((1, 4), (1, 4)), 400)
     noise = np.random.default_rng(1).normal(size=(2, 400)) * 0.01 * rows.target.std()

@@ -107,6 +107,11 @@ def test_an_exact_number_is_a_decimal_where_that_is_no_longer_and_the_fraction_i
     )
 
 
+def test_powers_in_an_exponential_stand_before_it() -> None:
+    formula = parse("2*exp(0.3*log(x) - 0.7*log(y) + z)/w", ["x", "y", "z", "w"])
+    assert to_text(formula, ["x", "y", "z", "w"]) == "2*x**0.3*y**(-0.7)*exp(z)/w"
+
+
 def test_a_fitted_factor_that_is_one_to_the_digits_shown_is_left_out() -> None:
     formula = add(multiply(Constant(0.9999999999998), Variable(0)), call("cos", multiply(Constant(1.0), Variable(0))))
     assert to_text(formula, ["x"], 6) == "x + cos(x)"

@@ -51,6 +51,9 @@ CASES = {
     "pi*sqrt((a**2 - b**2)**2 + c**2*(a + b)**2)": "pi*sqrt((a - b)**2 + c**2)*(a + b)",
     "-2*a*(exp(b*d - b*c)*sinh(b*c - b*d) + exp(b*d - b*c) - 1)": "a*(exp(b*(d - c)) - 1)**2",
     "2*a*(cosh(b) - 1)*exp(-b)/c": "a*(exp(-b) - 1)**2/c",
+    "a/(cos(2*b) + 1)": "a/(2*cos(b)**2)",
+    "a*(1 - cos(2*b))": "2*a*sin(b)**2",
+    "(a**3*b**7)**(1/10)": "a**(3/10)*b**(7/10)",
 }
 PLAIN = [
     "sqrt(a**2 + b**2)",
@@ -61,6 +64,7 @@ PLAIN = [
     "2.5*a + 1.5",
     "a*exp(-b)*sinh(b)",
     "a*b + c*d + e",
+    "a*(1 - cos(b))",
     "b + 5*log(a)/log(10) - 5",
     "log(a**3 + a**2 + a + 1)",
     "3*a**2 + 2*a + 1",

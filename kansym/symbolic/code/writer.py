@@ -9,7 +9,7 @@ from fractions import Fraction
 from kansym.errors import FormulaError
 from kansym.symbolic.expression import Call, Constant, Expression, Power
 from kansym.symbolic.labels import is_name
-from kansym.symbolic.notation import Quotient, as_real_power
+from kansym.symbolic.notation import Quotient, as_real_power, powers_apart
 from kansym.symbolic.writer import ATOM, POWER, PRODUCT, SUM, Writer
 
 HALF = Fraction(1, 2)
@@ -62,7 +62,7 @@ def code(expression: Expression, names: Sequence[str], language: Language) -> st
 
     Raises FormulaError for a primitive that the language does not know, such as one that a user registered.
     """
-    return _CodeWriter(names, language).write(expression)
+    return _CodeWriter(names, language).write(powers_apart(expression))
 
 
 class _CodeWriter(Writer):

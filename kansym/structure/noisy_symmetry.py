@@ -1,0 +1,247 @@
+"""Symmetries of a noisy table: the reduction that makes the table most likely.
+
+Under noise the gradients of a smooth model are rough, and held-out errors are those of the noise, whatever the model.
+The likelihood of all rows still tells: a Gaussian process of fewer columns has less to explain, and where it explains
+as much its marginal likelihood is larger, by tens of nats for some hundred rows; where it does not, it is less by as
+much. So scalings and sums of columns are proposed from rough gradients, and judged by that.
+
+Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 5.2: the marginal likelihood
+prefers the simplest model that explains the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+
+from kansym.structure.surrogate import EVIDENCE_ROWS, evidence, fit_surrogate
+from kansym.structure.symmetry import (
+    PHI,
+    Combination,
+    Rows,
+    Scaling,
+    as_scaling,
+    columns_of_one_sign,
+    monomial,
+    on_logarithms,
+)
+
+Array = np.ndarray
+Step = Scaling | Combination
+NOISY = 0.01  # held-out error over the spread of a smooth model from which the likelihood decides
+HOPELESS = 0.7  # the same beyond which there is nothing to see
+GAIN = 3.0  # nats that a reduction must win
+PAIR_NATS = 3.0  # besides, where two columns become one: there are more pairs of columns than columns
+NEAR = 0.35  # how far an exponent may be from the one that rough gradients show
+LARGEST = 6
+MOST_TRIED = 14
+ROUGHEST = 0.6  # of the gradients along a symmetry, what may be left over
+
+
+def likely_step(rows: Rows, found: Step | None) -> Step | None:
+    """The reduction of a noisy table that makes it most likely, or None where none beats the table as it is.
+
+    found: what else was proposed; a table without noise keeps it.
+    """
+    gradients = _Gradients.of(rows)
+    if gradients is None:
+        return found
+    proposed = sorted(_proposals(gradients), key=lambda item: item[0])[:MOST_TRIED]
+    every = dict.fromkeys([*([] if found is None else [found]), *(step for _, step in proposed)])
+    tried = [step for step in every if rows.inputs.shape[1] == 1 or _leaves_columns(step)]
+    before = likelihood(rows, None)
+    gains = {step: likelihood(rows, step) - before - _price(step) for step in tried}
+    singles = [step for step in tried if _is_single(step) and gains[step] > GAIN]
+    gains |= _joined(sorted(singles, key=lambda step: -gains[step]), rows, before)
+    best = max(gains, key=lambda step: gains[step], default=None)
+    return best if best is not None and gains[best] > GAIN else None
+
+
+def likelihood(rows: Rows, step: Step | None) -> float:
+    """The evidence, in nats, for the target of the rows to be a smooth function of what a step leaves."""
+    reduced = rows if step is None else step.apply(rows)
+    scales = _scales(columns_of_one_sign(reduced))
+    best = max(evidence(on_logarithms(reduced.inputs, logs), reduced.target, reduced.weights) for logs in scales)
+    if not isinstance(step, Scaling):
+        return best
+    return best - float(np.log(np.abs(monomial(rows.inputs[:EVIDENCE_ROWS], step.prefactor))).sum())
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """Values (M,) of a smooth model at inputs (M, D), its slopes (M, D) by the logarithms of positive columns.
+
+    logs: (D,), which columns are positive; the slopes by the others are plain.
+    """
+
+    inputs: Array
+    values: Array
+    slopes: Array
+    logs: Array
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Gradients | None:
+        """Those of a noisy table; None where there is no noise, or nothing to see."""
+        if rows.inputs.shape[1] == 0 or len(rows.target) < 2 * rows.inputs.shape[1]:
+            return None
+        logs = columns_of_one_sign(rows)
+        found = [model for scale in _scales(logs) if (model := _modelled(rows, scale)) is not None]
+        error, values, slopes = min(found, key=lambda model: model[0], default=(1.0, np.zeros(0), np.zeros((0, 0))))
+        if not NOISY < error < HOPELESS:
+            return None
+        return cls(rows.held_inputs, values, slopes * np.where(logs, rows.held_inputs, 1.0), logs)
+
+    def left(self, difference: Array) -> float:
+        """What is left over (M,) of slopes, relative to the values."""
+        return float(np.linalg.norm(difference) / max(np.linalg.norm(self.values), 1e-300))
+
+
+def _scales(logs: Array) -> list[Array]:
+    """The ways to look at the columns: positive ones on logarithmic scales, and all as they are."""
+    return [logs, np.zeros_like(logs)] if np.any(logs) else [logs]
+
+
+def _modelled(rows: Rows, logs: Array) -> tuple[float, Array, Array] | None:
+    """The error of a smooth model on the held rows, and its values (M,) and slopes (M, D) there."""
+    points, held = on_logarithms(rows.inputs, logs), on_logarithms(rows.held_inputs, logs)
+    model = fit_surrogate(points, rows.target, held, rows.held_target, 0, rows.weights, rows.held_weights)
+    if model is None:
+        return None
+    return model.held_out, model.predict(held), model.gradient(held) / np.where(logs, rows.held_inputs, 1.0)
+
+
+def _proposals(gradients: _Gradients) -> Iterator[tuple[float, Step]]:
+    """Steps that the gradients do not speak against, each with what they leave over."""
+    yield from _powers_of_one(gradients)
+    yield from _powers_of_two(gradients)
+    yield from _powers_of_all(gradients)
+    yield from _sums_of_two(gradients)
+
+
+def _powers_of_one(gradients: _Gradients) -> Iterator[tuple[float, Step]]:
+    """target = x**p g(the others)."""
+    values, columns = gradients.values, len(gradients.logs)
+    for column in map(int, np.flatnonzero(gradients.logs)):
+        slopes = gradients.slopes[:, column]
+        exponent = float(slopes @ values / max(values @ values, 1e-300))
+        left = gradients.left(slopes - exponent * values)
+        for power in filter(None, _near(exponent)):
+            if left < ROUGHEST * max(abs(exponent), 1.0):
+                yield left, _powers([power if j == column else Fraction(0) for j in range(columns)])
+
+
+def _powers_of_two(gradients: _Gradients) -> Iterator[tuple[float, Step]]:
+    """target = x**p g(y * x**a, the others)."""
+    for i, j in combinations(map(int, np.flatnonzero(gradients.logs)), 2):
+        matrix = np.column_stack([gradients.values, -gradients.slopes[:, j]])
+        solution = np.linalg.lstsq(matrix, gradients.slopes[:, i], rcond=None)[0]
+        left = gradients.left(matrix @ solution - gradients.slopes[:, i])
+        for power, other in product(*(_near(float(number)) for number in solution)):
+            null = np.zeros(len(gradients.logs) + 1)
+            null[[0, 1 + i, 1 + j]] = -float(power), 1.0, float(other)
+            step = as_scaling(null[None], [1 + i]) if other and left < ROUGHEST else None
+            if step is not None:
+                yield left, step
+
+
+def _powers_of_all(gradients: _Gradients) -> Iterator[tuple[float, Step]]:
+    """The one scaling of all positive columns that the gradients support best."""
+    some = np.flatnonzero(gradients.logs)
+    if len(some) < 3:
+        return
+    table = np.column_stack([gradients.values, gradients.slopes[:, some]])
+    null = np.linalg.svd(table, full_matrices=False)[2][-1]
+    pivot = 1 + int(np.argmax(np.abs(null[1:])))
+    null = null / null[pivot]
+    rounded = np.round(2.0 * null) / 2.0
+    if np.max(np.abs(rounded - null)) > NEAR or np.max(np.abs(rounded)) > LARGEST:
+        return
+    full = np.zeros(len(gradients.logs) + 1)
+    full[[0, *(1 + some)]] = rounded
+    step = as_scaling(full[None], [1 + int(some[pivot - 1])])
+    if step is not None:
+        yield gradients.left(table @ rounded), step
+
+
+def _sums_of_two(gradients: _Gradients) -> Iterator[tuple[float, Step]]:
+    """Two columns, their squares or their inverses, that act as their sum or difference."""
+    plain = gradients.slopes / np.where(gradients.logs, gradients.inputs, 1.0)
+    for name, (_, derivative) in PHI.items():
+        if name == "x" or np.all(gradients.logs):
+            slopes = plain / derivative(gradients.inputs)
+            for i, j in combinations(range(slopes.shape[1]), 2):
+                first, second = slopes[:, i], slopes[:, j]
+                coefficient = float(second @ first / max(first @ first, 1e-300))
+                sign = 1.0 if coefficient > 0 else -1.0
+                left = float(np.linalg.norm(second - sign * first) / max(np.linalg.norm(second), 1e-300))
+                if abs(coefficient - sign) <= NEAR and left < ROUGHEST:
+                    yield left, Combination(i, j, name, sign)
+
+
+def _near(exponent: float) -> list[Fraction]:
+    """The whole number and the half nearest to an exponent."""
+    if not abs(exponent) <= LARGEST:
+        return []
+    found = dict.fromkeys((Fraction(round(exponent)), Fraction(round(2 * exponent), 2)))
+    return [power for power in found if abs(float(power) - exponent) <= NEAR]
+
+
+def _powers(exponents: Sequence[Fraction]) -> Scaling:
+    """The powers of some columns before a function of the others."""
+    others = [j for j, power in enumerate(exponents) if not power]
+    return Scaling(tuple(exponents), tuple(tuple(Fraction(int(k == j)) for k in range(len(exponents))) for j in others))
+
+
+def _is_single(step: Step) -> bool:
+    return isinstance(step, Scaling) and sum(map(bool, step.prefactor)) == 1 and _price(step) == 0.0
+
+
+def _leaves_columns(step: Step) -> bool:
+    return isinstance(step, Combination) or bool(step.invariants)
+
+
+def _price(step: Step) -> float:
+    """Nats that a step costs besides."""
+    powers = isinstance(step, Scaling) and all(sum(map(bool, each)) == 1 for each in step.invariants)
+    return 0.0 if powers else PAIR_NATS
+
+
+def _joined(steps: Sequence[Step], rows: Rows, before: float) -> dict[Step, float]:
+    """Powers of several columns as one step, of all that have one, and of fewer while that gains more; and their gains.
+
+    At least one column is left: what that does is looked at by itself.
+    """
+    gains: dict[Step, float] = {}
+    powers = _best_powers(steps, rows.inputs.shape[1])
+    columns = [j for j, power in enumerate(powers) if power]
+    if len(columns) < 2:
+        return gains
+    reached = _gain(powers, rows, before, gains) if len(columns) < len(powers) else -np.inf
+    while len(columns) > 2 or reached == -np.inf:
+        fewer = [[Fraction(0) if j == gone else power for j, power in enumerate(powers)] for gone in columns]
+        best = max(fewer, key=lambda trial: _gain(trial, rows, before, gains))
+        if _gain(best, rows, before, gains) <= reached:
+            break
+        powers, reached = best, _gain(best, rows, before, gains)
+        columns = [j for j, power in enumerate(powers) if power]
+    return gains
+
+
+def _best_powers(steps: Sequence[Step], columns: int) -> list[Fraction]:
+    """The exponent of every column in the first of the steps that has one; 0 where none has."""
+    powers = [Fraction(0)] * columns
+    for step in steps:
+        for j, power in enumerate(step.prefactor if isinstance(step, Scaling) else ()):
+            powers[j] = powers[j] or power
+    return powers
+
+
+def _gain(powers: Sequence[Fraction], rows: Rows, before: float, gains: dict[Step, float]) -> float:
+    step = _powers(powers)
+    if step not in gains:
+        gains[step] = likelihood(rows, step) - before
+    return gains[step]
