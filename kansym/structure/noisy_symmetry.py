@@ -38,7 +38,8 @@ GAIN = 3.0  # nats that a reduction must win
 PAIR_NATS = 3.0  # besides, where two columns become one: there are more pairs of columns than columns
 NEAR = 0.35  # how far an exponent may be from the one that rough gradients show
 LARGEST = 6
-MOST_TRIED = 14
+MOST_TRIED = 16
+MOST_LEFT = 2  # columns with a power of their own that are left when the others go together
 ROUGHEST = 0.6  # of the gradients along a symmetry, what may be left over
 
 
@@ -50,7 +51,7 @@ def likely_step(rows: Rows, found: Step | None) -> Step | None:
     gradients = _Gradients.of(rows)
     if gradients is None:
         return found
-    proposed = sorted(_proposals(gradients), key=lambda item: item[0])[:MOST_TRIED]
+    proposed = sorted(_proposals(gradients), key=lambda item: (not _is_single(item[1]), item[0]))[:MOST_TRIED]
     every = dict.fromkeys([*([] if found is None else [found]), *(step for _, step in proposed)])
     tried = [step for step in every if rows.inputs.shape[1] == 1 or _leaves_columns(step)]
     before = likelihood(rows, None)
@@ -211,23 +212,18 @@ def _price(step: Step) -> float:
 
 
 def _joined(steps: Sequence[Step], rows: Rows, before: float) -> dict[Step, float]:
-    """Powers of several columns as one step, of all that have one, and of fewer while that gains more; and their gains.
+    """Powers of several columns as one step: of all that have one, or all but one or two; and their gains.
 
     At least one column is left: what that does is looked at by itself.
     """
     gains: dict[Step, float] = {}
     powers = _best_powers(steps, rows.inputs.shape[1])
     columns = [j for j, power in enumerate(powers) if power]
-    if len(columns) < 2:
-        return gains
-    reached = _gain(powers, rows, before, gains) if len(columns) < len(powers) else -np.inf
-    while len(columns) > 2 or reached == -np.inf:
-        fewer = [[Fraction(0) if j == gone else power for j, power in enumerate(powers)] for gone in columns]
-        best = max(fewer, key=lambda trial: _gain(trial, rows, before, gains))
-        if _gain(best, rows, before, gains) <= reached:
-            break
-        powers, reached = best, _gain(best, rows, before, gains)
-        columns = [j for j, power in enumerate(powers) if power]
+    fewest = 0 if len(columns) < len(powers) else 1
+    for count in range(fewest, min(MOST_LEFT, len(columns) - 2) + 1):
+        for left in combinations(columns, count):
+            step = _powers([Fraction(0) if j in left else power for j, power in enumerate(powers)])
+            gains[step] = likelihood(rows, step) - before
     return gains
 
 
@@ -238,10 +234,3 @@ def _best_powers(steps: Sequence[Step], columns: int) -> list[Fraction]:
         for j, power in enumerate(step.prefactor if isinstance(step, Scaling) else ()):
             powers[j] = powers[j] or power
     return powers
-
-
-def _gain(powers: Sequence[Fraction], rows: Rows, before: float, gains: dict[Step, float]) -> float:
-    step = _powers(powers)
-    if step not in gains:
-        gains[step] = likelihood(rows, step) - before
-    return gains[step]

@@ -181,9 +181,9 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
     symmetric = len(raw.rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
     whole = "parts" in table.without
     chain = [raw, *(reductions(raw, budget, by_gradients) if symmetric else ())]
-    if len(chain) > 1:
-        cheap = solve_cheaply(_inner(chain[-1], table), budget, library)
-        yield [lifted(candidate, chain[-1], table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
+    for reduced in chain[:0:-1]:
+        cheap = solve_cheaply(_inner(reduced, table), budget, library)
+        yield [lifted(candidate, reduced, table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
     plain = chain[-1] if chain[-1].rows.inputs.shape[1] >= 3 and not whole else None
     if plain is not None:
         yield _parts(plain, table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kansym.symbolic.constants import Rows
-from kansym.symbolic.expression import Expression
+from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.notation import as_fraction
 from kansym.symbolic.reading import nestings
 
@@ -20,7 +20,7 @@ MONOMIAL = "monomial"
 PLAIN = (MONOMIAL, "linear")  # checks with so few constants that reaching the noise says enough
 SUMS = ("sum of powers", "sum of products")
 SHORT = 24
-BRIEF = 14
+BRIEF, PLAINEST = 14, (0.5, 1.0, 2.0)
 NESTED_NODES = 2.5  # that a function of a function counts for besides its own
 SEARCH_ROWS = 400
 
@@ -46,7 +46,10 @@ class Candidate:
     @property
     def brief(self) -> bool:
         """Whether it is so short that nothing as likely can be found later, even where noise hides much."""
-        return self.rigid and self.expression.complexity <= BRIEF
+        inside = as_fraction(self.expression)
+        nodes = [node for part in (*inside.above, *inside.below) for node in part.walk()]
+        plain = all(abs(node.value) in PLAINEST for node in nodes if isinstance(node, Constant))
+        return plain and self.rigid and self.expression.complexity <= BRIEF
 
     @property
     def rigid(self) -> bool:
