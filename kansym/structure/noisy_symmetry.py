@@ -28,12 +28,14 @@ from kansym.structure.symmetry import (
     columns_of_one_sign,
     monomial,
     on_logarithms,
+    reduced_error,
 )
 
 Array = np.ndarray
 Step = Scaling | Combination
 NOISY = 0.01  # held-out error over the spread of a smooth model from which the likelihood decides
 HOPELESS = 0.7  # the same beyond which there is nothing to see
+CLEARER = 0.6  # times the error of all columns: what noise cannot make of it
 GAIN = 3.0  # nats that a reduction must win
 PAIR_NATS = 3.0  # besides, where two columns become one: there are more pairs of columns than columns
 NEAR = 0.35  # how far an exponent may be from the one that rough gradients show
@@ -46,10 +48,10 @@ ROUGHEST = 0.6  # of the gradients along a symmetry, what may be left over
 def likely_step(rows: Rows, found: Step | None) -> Step | None:
     """The reduction of a noisy table that makes it most likely, or None where none beats the table as it is.
 
-    found: what else was proposed; a table without noise keeps it.
+    found: what else was proposed; it is kept where there is no noise, or a model of what it leaves is much better.
     """
     gradients = _Gradients.of(rows)
-    if gradients is None:
+    if gradients is None or (found is not None and _is_clear(found, rows, gradients.error)):
         return found
     proposed = sorted(_proposals(gradients), key=lambda item: (not _is_single(item[1]), item[0]))[:MOST_TRIED]
     every = dict.fromkeys([*([] if found is None else [found]), *(step for _, step in proposed)])
@@ -60,6 +62,12 @@ def likely_step(rows: Rows, found: Step | None) -> Step | None:
     gains |= _joined(sorted(singles, key=lambda step: -gains[step]), rows, before)
     best = max(gains, key=lambda step: gains[step], default=None)
     return best if best is not None and gains[best] > GAIN else None
+
+
+def _is_clear(step: Step, rows: Rows, error: float) -> bool:
+    """Whether a step leaves so much less to a smooth model that what the model erred by was no noise."""
+    scaling = step if isinstance(step, Scaling) else None
+    return reduced_error(step.apply(rows), rows, scaling) < CLEARER * error
 
 
 def likelihood(rows: Rows, step: Step | None) -> float:
@@ -77,8 +85,10 @@ class _Gradients:
     """Values (M,) of a smooth model at inputs (M, D), its slopes (M, D) by the logarithms of positive columns.
 
     logs: (D,), which columns are positive; the slopes by the others are plain.
+    error: of the model on these rows, over their spread.
     """
 
+    error: float
     inputs: Array
     values: Array
     slopes: Array
@@ -94,7 +104,7 @@ class _Gradients:
         error, values, slopes = min(found, key=lambda model: model[0], default=(1.0, np.zeros(0), np.zeros((0, 0))))
         if not NOISY < error < HOPELESS:
             return None
-        return cls(rows.held_inputs, values, slopes * np.where(logs, rows.held_inputs, 1.0), logs)
+        return cls(error, rows.held_inputs, values, slopes * np.where(logs, rows.held_inputs, 1.0), logs)
 
     def left(self, difference: Array) -> float:
         """What is left over (M,) of slopes, relative to the values."""

@@ -13,8 +13,9 @@ from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
 from kansym.symbolic.links import LINKS
 from kansym.symbolic.lowdim import one_variable, solve, sparse
+from kansym.symbolic.parser import parse
 from kansym.symbolic.primitives import PRIMITIVES
-from kansym.symbolic.table import EXACT, Candidate, Table, ranked, settled
+from kansym.symbolic.table import EXACT, Candidate, Table, divided, ranked, reached, settled
 
 Array = np.ndarray
 X, Y = Variable(0), Variable(1)
@@ -209,6 +210,35 @@ def test_only_plain_laws_settle_the_search_by_reaching_the_noise() -> None:
     assert not settled([Candidate(X, 1e-4, "scaling law; monomial")], 0.02)  # then the noise was taken for too high
     assert settled([Candidate(X, 1e-10, "dictionary, y")], 0.02)
     assert not settled([], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [
+        ("1.02*x*sin(y)", True), ("x/sqrt(1 - y**2)", True), ("3*x/(pi - y)", False), ("x*exp(0.31*y)", False),
+        ("sin(cos(x))", False), ("x*sin(y) + y*sin(x) + x**2*y + 1/x", False),
+    ],
+)  # fmt: skip
+def test_in_loud_noise_only_the_shortest_formulas_of_plain_numbers_end_the_search(text: str, enough: bool) -> None:
+    found = [Candidate(parse(text, ("x", "y")), 0.1, "sum of products")]
+    assert reached(found, 0.05, 0.11) is enough
+    assert not reached(found, 0.05, 0.09)
+
+
+def test_a_divided_target_has_weights_goal_and_noise_that_say_the_same() -> None:
+    draws = np.random.default_rng(0)
+    inputs = draws.uniform(0.5, 4.0, (300, 2))
+    target = inputs[:, 0] ** 2 * np.sin(inputs[:, 1])
+    error = 0.1 * draws.normal(size=300)
+    table = Table(Rows(inputs[:200], target[:200]), Rows(inputs[200:], target[200:]), 0.05, noise=0.1)
+    size = inputs[:, 0] ** 2
+    parts = [Rows(inputs[some], target[some] / size[some]) for some in (slice(200), slice(200, 300))]
+    inner = divided(table, *parts, (size[:200] ** 2, size[200:] ** 2))
+    assert inner is not None and inner.held.weights is not None
+    before = np.sqrt(np.mean(error[200:] ** 2)) / table.held.spread
+    after = np.sqrt(np.mean((error[200:] / size[200:] * inner.held.roots) ** 2)) / inner.held.spread
+    assert after / before == pytest.approx(inner.goal / table.goal) == pytest.approx(inner.noise / table.noise)
+    assert divided(table, *parts, (np.full(200, np.inf), size[200:] ** 2)) is None
 
 
 def test_the_error_of_a_table_is_that_of_its_held_rows() -> None:
