@@ -45,6 +45,7 @@ MOST_HALVED = 3  # columns up to which all short expressions can be listed
 def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
     """Candidate formulas, the best first; stops early when one is exact."""
     found: list[Candidate] = []
+    last = "curve" if "shapes" in table.without else "sum of shapes"  # of what most curves are
     for origin, expressions in _checks(table, library):
         for expression in expressions:
             if allowed(expression, library):
@@ -54,7 +55,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
             break
         if at_goal and table.columns != 1:
             break
-        if (at_goal or origin == "curve") and drawn(found, table):  # many curves are at the goal: the rows tell more
+        if (at_goal or origin == last) and drawn(found, table):  # many curves are at the goal: the rows tell more
             break
     return ranked(found, price_of(len(table.fit)))
 

@@ -40,6 +40,7 @@ GAIN_ERRORS = 1.8
 WRITTEN = 3  # of the best candidates that are too long, which are written shorter before they are given up
 KEPT = 10
 TIDIED = 8
+SHORT = 20  # nodes up to which every good candidate is written shorter before it is compared
 PHASED = 4
 LONG = 12  # nodes from which sympy is asked for a shorter form
 SIMPLIFY_SECONDS = 20.0
@@ -168,10 +169,11 @@ def front_of(
             fit = _factored(fit, rows)
         if np.isfinite(fit.mean_square) and (leave is None or leave(fit.expression)):
             fits.setdefault(_shape(fit.expression), (fit, origin))
-        for form in plainer(fit.expression, rows.inputs) if rank < TIDIED else ():
-            plain = tidy(form, rows, budget, names.known)
-            if np.isfinite(plain.mean_square) and (leave is None or leave(plain.expression)):
-                fits.setdefault(_shape(plain.expression), (plain, origin))
+        forms = plainer(fit.expression, rows.inputs) if rank < TIDIED else ()
+        others = [tidy(form, rows, budget, names.known) for form in forms]
+        for other in [*others, _factored(fit, rows)] if fit.expression.complexity <= SHORT else others:
+            if np.isfinite(other.mean_square) and (leave is None or leave(other.expression)):
+                fits.setdefault(_shape(other.expression), (other, origin))
     if leave is not None or not fits:  # no effect at all breaks no statement
         fits.setdefault(whole(0), (Fit(whole(0), mean_square(whole(0), rows), np.zeros(0)), "nothing"))
     fits = _within(fits, most)
