@@ -54,8 +54,8 @@ def likely_step(rows: Rows, found: Step | None) -> Step | None:
     if gradients is None or (found is not None and _is_clear(found, rows, gradients.error)):
         return found
     proposed = sorted(_proposals(gradients), key=lambda item: (not _is_single(item[1]), item[0]))[:MOST_TRIED]
-    every = dict.fromkeys([*([] if found is None else [found]), *(step for _, step in proposed)])
-    tried = [step for step in every if rows.inputs.shape[1] == 1 or _leaves_columns(step)]
+    every: list[Step] = [*([] if found is None else [found]), *(step for _, step in proposed)]
+    tried = list(dict.fromkeys(step for step in every if rows.inputs.shape[1] == 1 or _leaves_columns(step)))
     before = likelihood(rows, None)
     gains = {step: likelihood(rows, step) - before - _price(step) for step in tried}
     singles = [step for step in tried if _is_single(step) and gains[step] > GAIN]

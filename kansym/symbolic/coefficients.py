@@ -367,18 +367,18 @@ def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
     if group.curve is None:
         return [whole(1)]
     fits = match_curve(v, group.curve, group.weights, library, MATCHED, FRONT_POWERS, INNER_POWERS)
-    fits = sorted([*fits, *_matched_under_links(group, v, library)], key=lambda fit: fit.cost(PRICE))
+    linked = _matched_under_links(Rows(v[:, None], group.curve, group.weights), library)
+    fits = sorted([*fits, *linked], key=lambda fit: fit.cost(PRICE))
     return [fit.expression for fit in fits[:KEPT]] + best_shapes(v, group.curve, group.weights, library, SHAPES)
 
 
-def _matched_under_links(group: _Group, v: Array, library: Library) -> Iterator[CurveFit]:
-    """The best of a curve's inverse, as one over it: 1/cos(v)**2 is one over a wave."""
-    rows = Rows(v[:, None], group.curve, group.weights)
+def _matched_under_links(rows: Rows, library: Library) -> Iterator[CurveFit]:
+    """The best of the inverse of a curve of one column, as one over it: 1/cos(v)**2 is one over a wave."""
     size = max(spread(rows.target, rows.roots), 1e-300) ** 2
     for link, linked in usable(rows.target):
         if link.name in CURVE_LINKS:
             weights = weights_under(link, rows.target, rows.weights)
-            for fit in match_curve(v, linked, weights, library, BRIEF)[:CURVES_UNDER_LINKS]:
+            for fit in match_curve(rows.inputs[:, 0], linked, weights, library, BRIEF)[:CURVES_UNDER_LINKS]:
                 found = polish(link.inverse(fit.expression), rows, POLISHING).expression
                 yield CurveFit(found, mean_square(found, rows) / size, fit.primitive)
 

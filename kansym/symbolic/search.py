@@ -239,9 +239,11 @@ def _inner(reduced: Reduced, table: Table) -> Table:
         return replace(table, held=replace(table.held, weights=None), without=(*table.without, *tried))
     rows = reduced.rows
     fit, held = Rows(rows.inputs, rows.target), Rows(rows.held_inputs, rows.held_target)
-    noisy = table.goal > EXACT and rows.weights is not None and rows.held_weights is not None
-    weighed = divided(table, fit, held, (rows.weights, rows.held_weights)) if noisy else None
-    return weighed or replace(table, fit=fit, held=held)
+    if table.goal > EXACT and rows.weights is not None and rows.held_weights is not None:
+        weighed = divided(table, fit, held, (rows.weights, rows.held_weights))
+        if weighed is not None:
+            return weighed
+    return replace(table, fit=fit, held=held)
 
 
 def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:

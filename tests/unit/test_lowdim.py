@@ -232,13 +232,13 @@ def test_a_divided_target_has_weights_goal_and_noise_that_say_the_same() -> None
     error = 0.1 * draws.normal(size=300)
     table = Table(Rows(inputs[:200], target[:200]), Rows(inputs[200:], target[200:]), 0.05, noise=0.1)
     size = inputs[:, 0] ** 2
-    parts = [Rows(inputs[some], target[some] / size[some]) for some in (slice(200), slice(200, 300))]
-    inner = divided(table, *parts, (size[:200] ** 2, size[200:] ** 2))
+    fit, held = (Rows(inputs[some], target[some] / size[some]) for some in (slice(200), slice(200, 300)))
+    inner = divided(table, fit, held, (size[:200] ** 2, size[200:] ** 2))
     assert inner is not None and inner.held.weights is not None
     before = np.sqrt(np.mean(error[200:] ** 2)) / table.held.spread
     after = np.sqrt(np.mean((error[200:] / size[200:] * inner.held.roots) ** 2)) / inner.held.spread
     assert after / before == pytest.approx(inner.goal / table.goal) == pytest.approx(inner.noise / table.noise)
-    assert divided(table, *parts, (np.full(200, np.inf), size[200:] ** 2)) is None
+    assert divided(table, fit, held, (np.full(200, np.inf), size[200:] ** 2)) is None
 
 
 def test_the_error_of_a_table_is_that_of_its_held_rows() -> None:

@@ -17,7 +17,8 @@ Box = tuple[tuple[float, float], ...]
 
 def table(law: Law, box: Box, noise: float = 0.1, rows: int = 700, seed: int = 0) -> Rows:
     draws = np.random.default_rng(seed)
-    inputs = draws.uniform(*np.array(box).T, (rows, len(box)))
+    low, high = np.array(box).T
+    inputs = draws.uniform(low, high, (rows, len(box)))
     target = law(*inputs.T)
     target = target + noise * np.sqrt(np.mean(target**2)) * draws.normal(size=rows)
     return Rows(inputs[:-150], target[:-150], inputs[-150:], target[-150:])
