@@ -28,7 +28,8 @@ from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
-FREE_EXPONENT_NATS = 8.0  # of x**p in anything but a product of powers: elsewhere in laws exponents are rational
+FREE_EXPONENT_NATS = 8.0  # of x**p with a fitted p: exponents in laws are rational first
+POWER_LAW_NATS = 4.0  # the same in a product of powers, where exponents are often no fractions
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 RIVAL_NATS = 3.0  # odds of 20 to 1
@@ -110,8 +111,8 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
     free = len(expression.free_constants)
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
     exact += NESTED_NATS * nestings(expression)
-    if not is_power_law(expression):
-        exact += FREE_EXPONENT_NATS * sum(map(_has_free_power, expression.walk()))
+    price = POWER_LAW_NATS if is_power_law(expression) else FREE_EXPONENT_NATS
+    exact += price * sum(map(_has_free_power, expression.walk()))
     data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
 
@@ -178,8 +179,13 @@ def front_of(
         fits.setdefault(whole(0), (Fit(whole(0), mean_square(whole(0), rows), np.zeros(0)), "nothing"))
     fits = _within(fits, most)
     formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
-    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    formulas.sort(key=_simplest_first)
     return choose(formulas, rows, names.margin)
+
+
+def _simplest_first(formula: Formula) -> tuple[int, int, float]:
+    """Few nodes, then few fitted numbers, then a short description."""
+    return formula.complexity, len(formula.constants), formula.description_length
 
 
 def _factored(fit: Fit, rows: Rows) -> Fit:
@@ -311,7 +317,7 @@ def _shortened(front: ParetoFront, parts: Parts, names: Names) -> ParetoFront:
         return front
     formulas = [formula for formula in front.formulas if formula is not best]
     formulas.append(formula_of(fit, best.origin, parts, names))
-    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    formulas.sort(key=_simplest_first)
     return choose(formulas, parts.fitted, names.margin)
 
 
@@ -332,7 +338,7 @@ def _written(front: ParetoFront, parts: Parts, names: Names, most: int | None) -
     if formula.complexity == best.complexity:
         return replace(front, formulas=tuple(formula if other is best else other for other in front.formulas))
     formulas = [*(other for other in front.formulas if other is not best), formula]
-    formulas.sort(key=lambda formula: (formula.complexity, formula.description_length))
+    formulas.sort(key=_simplest_first)
     return _with_chosen(choose(formulas, parts.fitted, names.margin), formula) or front
 
 
