@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from kansym.structure.surrogate import Surrogate, fit_surrogate
-from kansym.structure.symmetry import Rows
+from kansym.structure.symmetry import Rows, on_logarithms
 
 Array = np.ndarray
 POINTS = 28
@@ -70,7 +70,7 @@ class Smooth:
 
     def coordinates(self, inputs: Array) -> Array:
         """The inputs as the surrogate takes them."""
-        return _coordinates(inputs, self.logs)
+        return on_logarithms(inputs, self.logs)
 
     def examine(self, inputs: Array) -> tuple[Array, Array, Array]:
         """Values (M,), derivatives (M, D) by the raw inputs, and how far (M,) the inputs lie from the fitted rows.
@@ -95,10 +95,6 @@ class Smooth:
         return float(np.quantile(self.examine(inputs)[2], 0.9))
 
 
-def _coordinates(inputs: Array, logs: Array) -> Array:
-    return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
-
-
 def fit_smooth(rows: Rows, seed: int = 0) -> Smooth | None:
     """The best surrogate of the table over raw and logarithmic coordinates; None for a constant
     target."""
@@ -120,7 +116,7 @@ def fit_smooth(rows: Rows, seed: int = 0) -> Smooth | None:
 
 def _fit_one(rows: Rows, logs: Array, log_target: bool, seed: int) -> Smooth | None:
     change = np.log if log_target else (lambda y: y)
-    inputs, held_inputs = _coordinates(rows.inputs, logs), _coordinates(rows.held_inputs, logs)
+    inputs, held_inputs = on_logarithms(rows.inputs, logs), on_logarithms(rows.held_inputs, logs)
     model = fit_surrogate(inputs, change(rows.target), held_inputs, change(rows.held_target), seed)
     if model is None:
         return None

@@ -168,6 +168,7 @@ def _one_signed(inputs: Array) -> Array:
 
 
 def on_logarithms(inputs: Array, logs: Array) -> Array:
+    """Inputs (N, D) with the logarithms of some columns (D,) in their places."""
     return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
 
 

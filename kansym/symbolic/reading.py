@@ -18,9 +18,10 @@ from kansym.symbolic.expression import (
     Product,
     Sum,
     Variable,
+    real_powers,
 )
 from kansym.symbolic.labels import Exact, is_name
-from kansym.symbolic.notation import as_decimal, exact_value
+from kansym.symbolic.notation import as_decimal, exact_value, powers_apart
 from kansym.symbolic.ordering import factor_key, skeleton, term_key, values
 from kansym.symbolic.terms import factors_of, product_of
 
@@ -49,6 +50,24 @@ def key(expression: Expression) -> tuple:
 def nestings(expression: Expression) -> int:
     """How many functions stand around another one, as in exp(cos(x)) or sqrt(cos(x)): rare in laws of nature."""
     return sum(_holds_a_call(node) for node in expression.walk())
+
+
+def has_free_power(node: Expression) -> bool:
+    """Whether a node holds x**p with a fitted p, written exp(p log x)."""
+    powers = real_powers(node)[0] if isinstance(node, Call) else ()
+    return any(isinstance(f, Constant) and f.label is None for _, p in powers for f in factors_of(p))
+
+
+def is_power_law(expression: Expression) -> bool:
+    """Whether a formula is a number times powers of columns, the exponents being numbers."""
+    return all(map(_is_power, factors_of(powers_apart(expression))))
+
+
+def _is_power(factor: Expression) -> bool:
+    if isinstance(factor, Call):
+        powers, rest = real_powers(factor)
+        return rest is None and all(is_power_law(x) and isinstance(p, Constant) for x, p in powers)
+    return isinstance(factor, (Constant, Variable)) or (isinstance(factor, Power) and is_power_law(factor.base))
 
 
 def _holds_a_call(node: Expression) -> bool:

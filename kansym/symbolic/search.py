@@ -149,7 +149,7 @@ def _spent(found: list[Candidate], table: Table) -> bool:
 def _one_signed(table: Table, signs: tuple[int, ...], budget: Budget | Part, library: Library) -> list[Candidate]:
     """Candidates for a target divided by the columns that give it its sign."""
     product = multiply(*map(Variable, signs))
-    positive = replace(table, fit=_divided(table.fit, product), held=_divided(table.held, product))
+    positive = replace(table, fit=_divided(table.fit, product), held=_divided(table.held, product), noise=0.0)
     found = search(positive, budget.part(ONE_SIGNED_SHARE * budget.remaining), library)
     return [_multiplied(candidate, product, table) for candidate in found]
 
@@ -202,21 +202,11 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
 def _similar(law: Scaling, raw: Reduced, table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
     """Candidates for the curve of a similarity law, its rows weighed by the powers before it."""
     reduced = Reduced(law.apply(raw.rows), _lifted(raw.lift, law), (describe(law),))
-    prefactor = monomial(law.prefactor)
-    fit, held = (_divided(rows, prefactor) for rows in (table.fit, table.held))
-    inner = replace(
-        table,
-        fit=replace(fit, inputs=reduced.rows.inputs),
-        held=replace(held, inputs=reduced.rows.held_inputs),
-        goal=table.goal if table.goal <= EXACT else table.goal * _stretch(table.held, held, prefactor),
-    )
-    return [lifted(candidate, reduced, table) for candidate in solve(inner, budget, library)[:LIFTED]]
-
-
-def _stretch(rows: Rows, divided: Rows, product: Expression) -> float:
-    """How much more an error says of a divided target, over its spread, than of the target over its own."""
-    size = np.sqrt(np.mean((product.evaluate(rows.inputs) * rows.roots) ** 2))
-    return float(rows.spread / (size * divided.spread))
+    rows, power = reduced.rows, monomial(law.prefactor)
+    squares = (power.evaluate(table.fit.inputs) ** 2, power.evaluate(table.held.inputs) ** 2)
+    inner = divided(table, Rows(rows.inputs, rows.target), Rows(rows.held_inputs, rows.held_target), squares)
+    solved = [] if inner is None else solve(inner, budget, library)
+    return [lifted(candidate, reduced, table) for candidate in solved[:LIFTED]]
 
 
 def _parts(

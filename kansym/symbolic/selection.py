@@ -16,14 +16,12 @@ from kansym.structure.noise import patterned
 from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square, polish
 from kansym.symbolic.exact import Known, tidy
-from kansym.symbolic.expression import Call, Constant, Expression, Power, Sum, Variable, real_powers, whole
+from kansym.symbolic.expression import Call, Constant, Expression, Sum, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
-from kansym.symbolic.notation import powers_apart
 from kansym.symbolic.plainer import plainer
-from kansym.symbolic.reading import key, nestings
+from kansym.symbolic.reading import has_free_power, is_power_law, key, nestings
 from kansym.symbolic.simplify import simplify_in_child
-from kansym.symbolic.terms import factors_of
 from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
@@ -112,27 +110,9 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
     exact += NESTED_NATS * nestings(expression)
     price = POWER_LAW_NATS if is_power_law(expression) else FREE_EXPONENT_NATS
-    exact += price * sum(map(_has_free_power, expression.walk()))
+    exact += price * sum(map(has_free_power, expression.walk()))
     data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
-
-
-def _has_free_power(node: Expression) -> bool:
-    """Whether a node holds x**p with a fitted p, written exp(p log x)."""
-    powers = real_powers(node)[0] if isinstance(node, Call) else ()
-    return any(isinstance(f, Constant) and f.label is None for _, p in powers for f in factors_of(p))
-
-
-def is_power_law(expression: Expression) -> bool:
-    """Whether a formula is a number times powers of columns, the exponents being numbers."""
-    return all(map(_is_power, factors_of(powers_apart(expression))))
-
-
-def _is_power(factor: Expression) -> bool:
-    if isinstance(factor, Call):
-        powers, rest = real_powers(factor)
-        return rest is None and all(is_power_law(x) and isinstance(p, Constant) for x, p in powers)
-    return isinstance(factor, (Constant, Variable)) or (isinstance(factor, Power) and is_power_law(factor.base))
 
 
 def _small_sample(parameters: int, rows: int) -> float:

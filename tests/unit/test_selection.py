@@ -11,6 +11,7 @@ from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Power, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.parser import parse
+from kansym.symbolic.reading import is_power_law
 from kansym.symbolic.selection import (
     Names,
     Parts,
@@ -18,7 +19,6 @@ from kansym.symbolic.selection import (
     description_length,
     formula_of,
     front_of,
-    is_power_law,
     leave_one_out,
     outlying_row,
     reaches_noise,
