@@ -66,8 +66,7 @@ def likely_step(rows: Rows, found: Step | None) -> Step | None:
 
 def _is_clear(step: Step, rows: Rows, error: float) -> bool:
     """Whether a step leaves so much less to a smooth model that what the model erred by was no noise."""
-    scaling = step if isinstance(step, Scaling) else None
-    return reduced_error(step.apply(rows), rows, scaling) < CLEARER * error
+    return reduced_error(step.apply(rows), rows, step) < CLEARER * error
 
 
 def likelihood(rows: Rows, step: Step | None) -> float:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, optimize
+from scipy.linalg import lapack
 
 Array = np.ndarray
 TUNING_ROWS = 250
 LARGEST_ROWS = 900
 EVIDENCE_ROWS = 1200
 JITTER = 1e-11
+PRECISION = 1e-6  # of the likelihood, relative, at which tuning ends
 # Length scales as functions of the columns, with noise: the likelihood has one optimum that calls the rest noise, one
 # that bends to follow it, and for what oscillates one that only a short scale leads to.
 STARTS = ((2.0, 0.5, 1e-6), (2.0, 0.5, 1e-2), (0.25, 0.1, 1e-3))
@@ -157,28 +159,31 @@ def _solve(nodes: Array, values: Array, noise: Array) -> Array:
 
 def _tune(points: Array, values: Array, uncertain: Array, start: tuple[float, float, float]) -> tuple[Array, float]:
     """Length scales (D,) and noise variance, relative to the signal's, of the greatest likelihood near a start."""
-    gaps = (points[:, None, :] - points[None, :, :]) ** 2  # (n, n, D)
     count, columns = points.shape
+    gaps = ((points[:, None, :] - points[None, :, :]) ** 2).reshape(-1, columns)  # of every pair of rows
+    diagonal = np.diag_indices(count)
 
     def objective(parameters: Array) -> tuple[float, Array]:
         inverse_squares, noise = np.exp(-2.0 * parameters[:-1]), np.exp(parameters[-1])
-        kernel = np.exp(-0.5 * gaps @ inverse_squares)
-        matrix = kernel + np.diag(noise * uncertain + JITTER)
-        try:
-            factor = linalg.cho_factor(matrix, lower=True)
-        except linalg.LinAlgError:
+        kernel = np.exp(-0.5 * (gaps @ inverse_squares)).reshape(count, count)
+        matrix = kernel.copy()
+        matrix[diagonal] += noise * uncertain + JITTER
+        factor, failed = lapack.dpotrf(matrix, lower=True, overwrite_a=True)
+        if failed:
             return 1e10, np.zeros_like(parameters)
-        inverse = linalg.cho_solve(factor, np.eye(count))
+        lower = np.tril(lapack.dpotri(factor, lower=True)[0])
+        inverse = lower + np.tril(lower, -1).T
         weights = inverse @ values
         scale = max(float(values @ weights) / count, 1e-300)  # the signal variance, profiled out
-        likelihood = 0.5 * count * np.log(scale) + np.log(np.diag(factor[0])).sum()
+        likelihood = 0.5 * count * np.log(scale) + np.log(np.diag(factor)).sum()
         inner = inverse - np.outer(weights, weights) / scale
-        by_scale = 0.5 * np.einsum("ij,ijd->d", inner * kernel, gaps) * inverse_squares
+        by_scale = 0.5 * ((inner * kernel).ravel() @ gaps) * inverse_squares
         by_noise = 0.5 * noise * float(uncertain @ np.diag(inner))
         return float(likelihood), np.append(by_scale, by_noise)
 
     scale, more, noise_start = start
     first = np.append(np.full(columns, np.log(scale + more * columns)), np.log(noise_start))
     bounds = [(-2.5, 5.5)] * columns + [(np.log(1e-12), np.log(4.0))]
-    found = optimize.minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    stop = {"maxiter": 60, "ftol": PRECISION}
+    found = optimize.minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=stop)
     return np.exp(found.x[:-1]), float(np.exp(found.x[-1]))

@@ -29,6 +29,8 @@ LOOSEST = 0.08
 FACTOR = 1.3
 SCALING_FLOOR = 2e-4
 COMBINATION_FLOOR = 2e-6
+ROUGHEST_PAIR = 0.1  # of the slopes by two columns, what may be left of a combination
+LEAST_BENT = 0.05  # times the gain, by which the slopes beside it must vary: a line alone is no combination
 POOR = 0.01
 IMPROVEMENT = 0.6
 
@@ -92,15 +94,20 @@ class Scaling:
             lambda x, y: y / monomial(x, self.prefactor),
         )
 
+    def restored(self, inputs: Array, values: Array) -> Array:
+        """The target (N,) where G has these values."""
+        return values * monomial(inputs, self.prefactor)
+
 
 @dataclass(frozen=True)
 class Combination:
-    """Columns i and j occur only as phi(x_i) + coefficient * phi(x_j), which takes the place of i; j goes."""
+    """target = gain * phi(x_j) + G(phi(x_i) + coefficient * phi(x_j), others): the sum takes the place of i; j goes."""
 
     first: int
     second: int
     phi: str
     coefficient: float
+    gain: float = 0.0
 
     def apply(self, rows: Rows) -> Rows:
         """The table with the two columns replaced by the one."""
@@ -111,7 +118,14 @@ class Combination:
             merged[:, self.first] = function(x[:, self.first]) + self.coefficient * function(x[:, self.second])
             return np.delete(merged, self.second, axis=1)
 
-        return rows.transformed(combined, lambda _, y: y)
+        return rows.transformed(combined, lambda x, y: y - self._gained(x))
+
+    def restored(self, inputs: Array, values: Array) -> Array:
+        """The target (N,) where G has these values."""
+        return values + self._gained(inputs)
+
+    def _gained(self, inputs: Array) -> Array | float:
+        return self.gain * PHI[self.phi][0](inputs[:, self.second]) if self.gain else 0.0
 
 
 PHI: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
@@ -221,13 +235,14 @@ def modelled_error(rows: Rows, factor: Array | float = 1.0) -> float:
     )
 
 
-def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> float:
-    """Held-out error of a new surrogate of the reduced table, on the original target over its spread."""
+def reduced_error(reduced: Rows, rows: Rows, step: Scaling | Combination | None = None) -> float:
+    """Held-out error of a new surrogate of what a step left of the rows, on the original target over its spread."""
     if not (np.all(np.isfinite(reduced.inputs)) and np.all(np.isfinite(reduced.target))):
         return np.inf
-    factor = 1.0 if scaling is None else monomial(rows.held_inputs, scaling.prefactor)
+    restored = (lambda _, values: values) if step is None else step.restored
+    constant = np.full(len(rows.held_target), np.median(reduced.target))
     if reduced.inputs.shape[1] == 0:
-        return error_over_spread(np.median(reduced.target) * factor, rows.held_target)
+        return error_over_spread(restored(rows.held_inputs, constant), rows.held_target)
     errors = []
     for positive_target in _target_modes(reduced):
         change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
@@ -238,9 +253,8 @@ def reduced_error(reduced: Rows, rows: Rows, scaling: Scaling | None = None) -> 
             weights=None if positive_target else reduced.weights,
             held_weights=None if positive_target else reduced.held_weights,
         )  # fmt: skip
-        constant = np.full(len(held), np.median(reduced.target))
         predicted = constant if model is None else back(model.predict(held))
-        errors.append(error_over_spread(predicted * factor, rows.held_target))
+        errors.append(error_over_spread(restored(rows.held_inputs, predicted), rows.held_target))
     return min(errors)
 
 
@@ -327,15 +341,18 @@ def find_combination(rows: Rows) -> Combination | None:
         full = _relative_error(surrogate, rows.held_inputs, rows, positive_target)
         trusted = _trusted(rows.held_inputs, surrogate.predict(rows.held_inputs) - change(rows.held_target))
         points = rows.held_inputs[trusted]
-        options += [(score, full, combination) for score, combination in _pairs(points, surrogate.gradient(points))]
+        found = _pairs(points, surrogate.gradient(points), not positive_target)
+        options += [(score, full, combination) for score, combination in found]
     options.sort(key=lambda option: option[0])
     for score, full, combination in options[:4]:
-        if score < 0.06 and reduced_error(combination.apply(rows), rows) <= max(FACTOR * full, COMBINATION_FLOOR):
+        error = reduced_error(combination.apply(rows), rows, combination) if score < ROUGHEST_PAIR else np.inf
+        if error <= max(FACTOR * full, COMBINATION_FLOOR):
             return combination
     return None
 
 
-def _pairs(points: Array, slopes: Array) -> Iterator[tuple[float, Combination]]:
+def _pairs(points: Array, slopes: Array, gaining: bool) -> Iterator[tuple[float, Combination]]:
+    """Combinations with what the slopes (M, D) at points (M, D) leave of them; gaining: also those with a gain."""
     for name, (_, derivative) in PHI.items():
         if name != "x" and np.any(np.abs(points).min(axis=0) < 1e-9):
             continue
@@ -348,8 +365,19 @@ def _pairs(points: Array, slopes: Array) -> Iterator[tuple[float, Combination]]:
                     continue
                 coefficient = float(right @ left / (left @ left))
                 score = float(np.linalg.norm(right - coefficient * left) / np.linalg.norm(right))
-                near = nearest_rational(coefficient, 0.02)
-                yield score, Combination(first, second, name, float(near) if near else coefficient)
+                yield score, Combination(first, second, name, _rounded(coefficient))
+                if gaining and score > ROUGHEST_PAIR:
+                    line = np.column_stack([np.ones(len(left)), left])
+                    gain, coefficient = map(float, np.linalg.lstsq(line, right, rcond=None)[0])
+                    left_over = np.linalg.norm(right - gain - coefficient * left) / np.linalg.norm(right - right.mean())
+                    if abs(coefficient) * np.std(left) > LEAST_BENT * abs(gain):
+                        yield float(left_over), Combination(first, second, name, _rounded(coefficient), _rounded(gain))
+
+
+def _rounded(number: float) -> float:
+    """A number, or the small rational that is near to it."""
+    near = nearest_rational(number, 0.02)
+    return float(near) if near else number
 
 
 def find_by_trial(rows: Rows, budget: Budget | Part | None = None) -> Scaling | Combination | None:
@@ -364,7 +392,7 @@ def find_by_trial(rows: Rows, budget: Budget | Part | None = None) -> Scaling | 
     for step in _trials(rows):
         if budget is not None and budget.expired:
             break
-        reached = reduced_error(step.apply(rows), rows, step if isinstance(step, Scaling) else None)
+        reached = reduced_error(step.apply(rows), rows, step)
         if reached < error:
             best, error = step, reached
     return best

@@ -1,4 +1,4 @@
-"""Algebraic laws by linear algebra: monomials, polynomials, ratios of polynomials, and ratios of sums of functions."""
+"""Algebraic laws by linear algebra: monomials, power laws, polynomials, and ratios of sums of functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kansym.symbolic.constants import Rows, polish, spread
 from kansym.symbolic.dictionary import everyday_features
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
-from kansym.symbolic.links import LINKS, Link, usable, weights_under
+from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.sparse import best_subsets
 from kansym.symbolic.table import thinned
 
@@ -179,23 +179,6 @@ def _trimmed(
     return polynomial if polynomial is not None else Constant(0.0)
 
 
-def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:
-    """P / Q of the given total degrees, from the smallest singular vector of [P, -y Q]."""
-    for link, target in usable(thinned(rows).target):
-        if link.name in ("y", "y^2", "log y", "exp y"):
-            yield from _rational(thinned(rows), target, link, above, below)
-
-
-def rough_rationals(rows: Rows) -> Iterator[Expression]:
-    """P / Q of low degrees under noise: the same linear start, then least squares, then needless constants dropped."""
-    thin = thinned(rows, 600)
-    if rows.inputs.shape[1] > 3 or len(thin) < 60:
-        return
-    for above, below in ((1, 1), (2, 1), (1, 2)):
-        for expression in _rational(thin, thin.target, LINKS[0], above, below, clean=False):
-            yield tidy(expression, thin).expression
-
-
 def fractions_of_functions(rows: Rows) -> Iterator[Expression]:
     """(a + b f + ...) / (1 + c g + ...) with up to four functions in all: a line in the functions and their products
     with the target."""
@@ -213,46 +196,6 @@ def fractions_of_functions(rows: Rows) -> Iterator[Expression]:
         if len(below) > 1:
             quotient = multiply(add(*above), raise_to(add(*below), Fraction(-1)))
             yield tidy(polish(quotient, thin, 40).expression, thin).expression
-
-
-def _rational(
-    rows: Rows, target: Array, link: Link, above: int, below: int, clean: bool = True
-) -> Iterator[Expression]:
-    top, bottom = _terms(rows.inputs.shape[1], above), _terms(rows.inputs.shape[1], below)
-    if len(top) + len(bottom) > len(rows) // 2:
-        return
-    scale = np.max(np.abs(rows.inputs), axis=0)
-    columns = [_term_values(rows.inputs / scale, term) for term in top]
-    columns += [-_term_values(rows.inputs / scale, term) * target / np.max(np.abs(target)) for term in bottom]
-    matrix = np.column_stack(columns)
-    norms = np.linalg.norm(matrix, axis=0)
-    _, singular, right = np.linalg.svd(matrix / norms, full_matrices=False)
-    if clean and singular[-1] > 1e-9 * singular[0]:
-        return
-    vector = (_sparsest(right[singular < 1e-9 * singular[0]]) if clean else right[-1]) / norms
-    size = np.abs(vector * norms).max()
-    raw = [0.0 if abs(v * n) < 1e-6 * size else float(v) for v, n in zip(vector, norms, strict=True)]
-    factors = [1 / np.prod([scale[i] for i in term]) for term in (*top, *bottom)]
-    raw = [value * factor for value, factor in zip(raw, factors, strict=True)]
-    numerator = _polynomial(top, raw[: len(top)])
-    denominator = _polynomial(bottom, [value / np.max(np.abs(target)) for value in raw[len(top) :]])
-    if numerator is None or denominator is None:
-        return
-    yield polish(link.inverse(multiply(numerator, raise_to(denominator, Fraction(-1)))), rows, 40).expression
-
-
-def _sparsest(null: Array) -> Array:
-    """A vector of the null space with many zeros: the last row of its echelon form."""
-    matrix = null.copy()
-    used: list[int] = []
-    for row in range(len(matrix) - 1):
-        free = np.abs(matrix[row]).copy()
-        free[used] = 0
-        pivot = int(np.argmax(free))
-        used.append(pivot)
-        for other in range(row + 1, len(matrix)):
-            matrix[other] -= matrix[other, pivot] / matrix[row, pivot] * matrix[row]
-    return matrix[-1]
 
 
 def _terms(columns: int, degree: int) -> list[tuple[int, ...]]:

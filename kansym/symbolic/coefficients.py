@@ -31,7 +31,7 @@ Array = np.ndarray
 Polynomial = tuple[tuple[int, float], ...]  # powers with their coefficients
 LINKS = ("y", "1/y", "y^2", "log y")
 FEWEST_ROWS, MOST_ROWS = 100, 800
-MOST_COLUMNS, MOST_PAIRED = 7, 5
+MOST_COLUMNS, MOST_PAIRED, MOST_RAISED = 7, 5, 4
 INTERVALS, MOST_INTERVALS = 8, 40
 ROWS_PER_NUMBER = 2.5  # of the linear fit
 ROUGH = 1e-2  # RMS over the spread that is left by coarse splines of a form that is right
@@ -104,13 +104,15 @@ def _rank(model: Model, found: Sequence[Model]) -> tuple:
 
 
 def _numbers(inputs: Array) -> Iterator[Expression]:
-    """The columns, and the products and quotients of two."""
+    """The columns, the products and quotients of two, and the logarithms of one to the power of another."""
     names = [Variable(i) for i in range(inputs.shape[1])]
     yield from names
+    positive = [name for i, name in enumerate(names) if np.all(inputs[:, i] > 0)] if len(names) <= MOST_RAISED else []
     for x, y in combinations(names if len(names) <= MOST_PAIRED else (), 2):
         yield multiply(x, y)
         ways = [multiply(over, raise_to(under, Fraction(-1))) for over, under in ((x, y), (y, x))]
         yield from sorted(ways, key=lambda way: _reach(way.evaluate(inputs)))[:1]
+    yield from (multiply(name, call("log", base)) for base in positive for name in names if name != base)
 
 
 def _reach(values: Array) -> float:

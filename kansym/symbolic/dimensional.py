@@ -19,7 +19,7 @@ from kansym.data.dimensions import Dimensions
 from kansym.structure import symmetry
 from kansym.structure.dimensions import Analysis
 from kansym.structure.symmetry import Scaling
-from kansym.symbolic.algebraic import linear, monomials, polynomials, rationals
+from kansym.symbolic.algebraic import linear, monomials, polynomials
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Rows, mean_square, polish
@@ -28,6 +28,7 @@ from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum
 from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.search import Reduced, monomial, reduce_table, search
 from kansym.symbolic.selection import description_length
 from kansym.symbolic.table import EXACT, Candidate, Table, divided
@@ -132,8 +133,7 @@ def _short(inner: Table) -> Iterator[Expression]:
     yield from monomials(rows)
     yield linear(rows)
     yield from polynomials(rows)
-    for degree in ((1, 2), (2, 2)) if inner.columns <= 4 else ((1, 1),):
-        yield from rationals(rows, *degree)
+    yield from quick_relations(rows)
 
 
 def _thorough(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[Candidate]:

@@ -10,14 +10,7 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.symbolic.additive import additive, combined, separable
-from kansym.symbolic.algebraic import (
-    fractions_of_functions,
-    linear,
-    monomials,
-    polynomials,
-    rationals,
-    rough_rationals,
-)
+from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve, shifted_powers
@@ -26,6 +19,7 @@ from kansym.symbolic.expression import Constant, Expression, Variable, add, mult
 from kansym.symbolic.links import LINKS, usable, weights_under
 from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.relations import further_relations, quick_relations, rationals, rough_rationals
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.sparse import best_subsets
@@ -97,9 +91,7 @@ def _added(table: Table, library: Library) -> Check:
 
 
 def _fractions(table: Table, library: Library) -> Check:
-    for degree in ((1, 2), (2, 2)) if table.columns <= 4 else ((1, 1),):
-        if table.columns:
-            yield "rational", list(rationals(table.fit, *degree))
+    yield "relation", list(quick_relations(table.fit))
     if 2 <= table.columns <= MOST_INVERTED and np.all(table.fit.inputs != 0):
         for inverted in _subsets(table.columns):
             back = [raise_to(Variable(i), Fraction(-1 if i in inverted else 1)) for i in range(table.columns)]
@@ -116,6 +108,7 @@ def _subsets(columns: int) -> list[tuple[int, ...]]:
 
 def _sparse_fractions(table: Table, library: Library) -> Check:
     """Fractions of higher degree with few terms: of many terms they bend to any smooth law, and come last."""
+    yield "relation of functions", list(further_relations(table.fit))
     for degree in HIGHER_DEGREES.get(table.columns, ()):
         found = rationals(table.fit, *degree)
         yield "rational", [each for each in found if len(each.free_constants) <= FEW_TERMS]

@@ -16,7 +16,7 @@ from kansym.budget import Budget, Part
 from kansym.structure import symmetry
 from kansym.structure.splits import Pieces, Smooth, Split, find_splits, fit_smooth, pieces_of, slice_of
 from kansym.symbolic.additive import additive, separable
-from kansym.symbolic.algebraic import linear, monomials, rough_rationals
+from kansym.symbolic.algebraic import linear, monomials
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
@@ -24,6 +24,7 @@ from kansym.symbolic.expression import Constant, Expression, Product, Sum, Varia
 from kansym.symbolic.links import LINKS, Link, usable
 from kansym.symbolic.lowdim import one_variable, sparse
 from kansym.symbolic.primitives import Library
+from kansym.symbolic.relations import rough_rationals
 from kansym.symbolic.table import EXACT, Candidate, Table, price_of, ranked
 
 Array = np.ndarray

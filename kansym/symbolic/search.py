@@ -26,8 +26,9 @@ from kansym.symbolic.expression import Constant, Expression, Variable, add, mult
 from kansym.symbolic.lowdim import drawn, solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.selection import reaches_noise
-from kansym.symbolic.signomials import powers, products
+from kansym.symbolic.signomials import MOST_TERMS, powers, products
 from kansym.symbolic.spans import exact_sums
 from kansym.symbolic.table import EXACT, MONOMIAL, SHORT, Candidate, Table, divided, price_of, ranked, reached, settled
 
@@ -93,20 +94,27 @@ def _lifted(outer: Lift, step: Scaling | Combination) -> Lift:
         prefactor = monomial(step.prefactor)
         replacements = [monomial(exponents) for exponents in step.invariants]
         return lambda expression: outer(multiply(prefactor, expression.substitute(replacements)))
+    second = raise_to(Variable(step.second), _POWERS[step.phi])
+    gained = (multiply(_known(step.gain), second),) if step.gain else ()
     return lambda expression: outer(
-        expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1))
+        add(*gained, expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1)))
     )
+
+
+_POWERS = {"x": Fraction(1), "x^2": Fraction(2), "x^-1": Fraction(-1)}
 
 
 def _combined(step: Combination, count: int) -> list[Expression]:
     old: list[Expression] = [Variable(i if i < step.second else i + 1) for i in range(count)]
-    exponent = {"x": Fraction(1), "x^2": Fraction(2), "x^-1": Fraction(-1)}[step.phi]
-    known = abs(step.coefficient - round(step.coefficient)) < 1e-12
-    coefficient = Constant(step.coefficient, str(round(step.coefficient)) if known else None)
-    old[step.first] = add(
-        raise_to(Variable(step.first), exponent), multiply(coefficient, raise_to(Variable(step.second), exponent))
-    )
+    first, second = (raise_to(Variable(i), _POWERS[step.phi]) for i in (step.first, step.second))
+    old[step.first] = add(first, multiply(_known(step.coefficient), second))
     return old
+
+
+def _known(number: float) -> Constant:
+    """A constant, a known one where it is whole."""
+    known = abs(number - round(number)) < 1e-12
+    return Constant(number, str(round(number)) if known else None)
 
 
 def monomial(exponents: tuple[Fraction, ...]) -> Expression:
@@ -123,7 +131,7 @@ def describe(step: Scaling | Combination) -> str:
 
 def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -> list[Candidate]:
     """Candidate formulas in the table's own columns, refitted to its rows, the best first."""
-    found = solve_cheaply(table, budget, library)
+    found = solve_cheaply(table, budget, library, 1 if _symmetric(table) else MOST_TERMS)
     if _is_over(found, table, settled(found, table.goal)):
         return ranked(found, price_of(len(table.fit)))
     for candidates in _deeper(table, budget, library):
@@ -131,6 +139,11 @@ def search(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) -
         if budget.expired or _is_over(found, table, reached(found, table.goal)) or drawn(found, table):
             break
     return ranked(found, price_of(len(table.fit)))
+
+
+def _symmetric(table: Table) -> bool:
+    """Whether symmetries are looked for, before long sums are trained on all columns."""
+    return len(table.fit) >= FEWEST and table.columns > 1 and "reductions" not in table.without
 
 
 def _is_over(found: list[Candidate], table: Table, at_goal: bool) -> bool:
@@ -178,12 +191,15 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
     similar = None if "reductions" in table.without else find_similarity(rows)
     if similar is not None:
         yield _similar(similar, raw, table, budget.part(SIMILAR_SHARE * budget.remaining), library)
-    symmetric = len(raw.rows.target) >= FEWEST and table.columns > 1 and "reductions" not in table.without
+    symmetric = _symmetric(table)
     whole = "parts" in table.without
     chain = [raw, *(reductions(raw, budget, by_gradients) if symmetric else ())]
     for reduced in chain[:0:-1]:
         cheap = solve_cheaply(_inner(reduced, table), budget, library)
         yield [lifted(candidate, reduced, table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
+    if symmetric and "products" not in table.without:
+        share = budget.part(TRAINED_SHARE * budget.remaining)
+        yield _trained(products(table.fit), "sum of products", [], table, share, library)
     plain = chain[-1] if chain[-1].rows.inputs.shape[1] >= 3 and not whole else None
     if plain is not None:
         yield _parts(plain, table, budget.part(PLAIN_SHARE * budget.remaining), library, SUREST)
@@ -236,22 +252,24 @@ def _inner(reduced: Reduced, table: Table) -> Table:
     return replace(table, fit=fit, held=held)
 
 
-def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
-    """The constant, monomials, sums of products, and sums whose coefficients vary: what needs hardly any search."""
+def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: int = MOST_TERMS) -> list[Candidate]:
+    """The constant, monomials, sums of products, and sums whose coefficients vary: what needs hardly any search.
+
+    terms: of products with primitives on their edges; of more than one, training takes longer than all the rest.
+    """
     found = [Candidate(Constant(float(np.average(table.fit.target, weights=table.fit.weights))), 1.0, "constant")]
     found += solve_by_monomials(table) + _solve_by_power_laws(table)
     if table.columns < 2:
         return found
     if "sums" not in table.without:
         found += [_tidied(each, "exact sum", table) for each in exact_sums(table.fit) if allowed(each, library)]
+    if "fractions" not in table.without:
+        found += [_tidied(each, "relation", table) for each in quick_relations(table.fit) if allowed(each, library)]
     share = budget.part(TRAINED_SHARE * budget.remaining)
-    for origin, stage, trained in (("sum of powers", "powers", powers), ("sum of products", "products", products)):
-        if settled(found, table.goal):
-            break
-        for expressions in trained(table.fit) if stage not in table.without else ():
-            if settled(found, EXACT) or share.expired:
-                break
-            found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
+    if not settled(found, table.goal) and "powers" not in table.without:
+        found += _trained(powers(table.fit), "sum of powers", found, table, share, library)
+    if not settled(found, table.goal) and "products" not in table.without:
+        found += _trained(products(table.fit, terms), "sum of products", found, table, share, library)
     if "coefficients" in table.without or settled(found, table.goal) or budget.expired:
         return found
     for expression in varying(table.fit, library, table.noise):
@@ -259,6 +277,23 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library) -> list
             break
         if allowed(expression, library):
             found.append(_tidied(expression, "varying coefficients", table))
+    return found
+
+
+def _trained(
+    sums: Iterator[Iterator[Expression]],
+    origin: str,
+    before: list[Candidate],
+    table: Table,
+    share: Budget | Part,
+    library: Library,
+) -> list[Candidate]:
+    """Trained sums as candidates, until one is exact or the time is over; before: what was found without them."""
+    found: list[Candidate] = []
+    for expressions in sums:
+        if settled([*before, *found], EXACT) or share.expired:
+            break
+        found += [_tidied(each, origin, table) for each in expressions if allowed(each, library)]
     return found
 
 

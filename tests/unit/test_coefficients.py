@@ -104,6 +104,13 @@ def test_noise_of_a_known_size_hides_no_model_and_makes_none() -> None:
     assert find_models(Rows(wrong.inputs, wrong.target + 0.03 * wrong.spread * draws.normal(size=800)), 0.03) == []
 
 
+def test_a_column_to_the_power_of_another_may_be_the_number() -> None:
+    dose, slope, top = np.random.default_rng(0).uniform((0.2, 0.5, 2.0), (5.0, 3.0, 5.0), (400, 3)).T
+    rows = Rows(np.column_stack([dose, slope, top]), 1 + (top - 1) / (1 + dose**slope))
+    exact = [each for each in varying(rows, PRIMITIVES) if np.sqrt(mean_square(each, rows)) < 1e-12 * rows.spread]
+    assert min(each.complexity for each in exact) < 22
+
+
 def test_one_over_a_square_of_a_wave_is_recognised() -> None:
     draws = np.random.default_rng(0)
     x, angle = draws.uniform(0.5, 3.0, 400), draws.uniform(0.2, 1.2, 400)

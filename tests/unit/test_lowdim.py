@@ -8,7 +8,7 @@ import pytest
 
 from kansym.budget import Budget
 from kansym.symbolic.additive import additive, combined, separable
-from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, power_laws, rationals
+from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials, power_laws
 from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply
 from kansym.symbolic.links import LINKS
@@ -88,11 +88,6 @@ def test_a_polynomial_under_a_link_is_found() -> None:
     assert misfit(list(polynomials(rows)), rows) < 1e-10
 
 
-def test_a_ratio_of_polynomials_is_found() -> None:
-    rows = rows_of(lambda a, b: (a + b) / (1 + a * b), 2)
-    assert misfit(list(rationals(rows, 2, 2)), rows) < 1e-9
-
-
 def test_a_ratio_of_polynomials_of_inverse_columns_is_found() -> None:
     rows = rows_of(lambda p, n: (p - 0.4 / n + 0.1) ** 2 / (p + 1.6 / n - 0.4), 2, rows=400)
     found = [each.expression for each in solve(table_of(rows), Budget(60.0))]
@@ -107,11 +102,6 @@ def test_a_product_of_curves_with_free_exponents_is_found() -> None:
 def test_a_product_of_curves_of_which_one_oscillates_is_found() -> None:
     rows = rows_of(lambda a, b: np.exp(-0.5 * a) * np.cos(9.0 * b), 2, rows=400)
     assert misfit(list(separable(table_of(rows), PRIMITIVES)), rows) < 1e-10
-
-
-def test_a_ratio_is_not_invented() -> None:
-    rows = rows_of(lambda a, b: np.sin(2 * a) + b, 2)
-    assert list(rationals(rows, 1, 1)) == []
 
 
 def test_a_fraction_of_functions_is_found() -> None:

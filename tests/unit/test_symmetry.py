@@ -86,6 +86,26 @@ def test_two_columns_that_act_as_one_are_found(law: Law, phi: str, coefficient: 
     assert found.coefficient == pytest.approx(coefficient, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("law", "phi", "coefficient", "gain"),
+    [
+        (lambda x, y: np.log(np.exp(2 * x) + np.exp(2 * y)), "x", -1.0, 2.0),
+        (lambda x, y: np.sin(x + 2 * y) - 3 * y, "x", 2.0, -3.0),
+        (lambda x, y: x**2 / 2 + np.exp(-((x**2 - y**2) ** 2)), "x^2", -1.0, 0.5),
+    ],
+)
+def test_two_columns_that_act_as_one_beside_a_line_are_found(
+    law: Law, phi: str, coefficient: float, gain: float
+) -> None:
+    rows = table(law, ((0.5, 2.0), (0.5, 2.0)))
+    found = find_combination(rows)
+    assert found is not None
+    assert (found.phi, found.coefficient, found.gain) == (phi, pytest.approx(coefficient), pytest.approx(gain))
+    reduced = found.apply(rows)
+    np.testing.assert_allclose(found.restored(rows.inputs, reduced.target), rows.target, atol=1e-12)
+    assert reduced_error(reduced, rows, found) < 1e-4
+
+
 def test_the_right_pair_of_three_columns_is_found() -> None:
     rows = table(lambda x, y, z: y * np.cos(x - z), ((-2, 2), (1, 3), (-2, 2)), 500)
     found = find_combination(rows)

@@ -10,6 +10,6 @@ an exponential, A T^2 exp(-W/T), is a sum of one product.
 """
 
 from kansym.symbolic.signomials.exponents import near_fraction
-from kansym.symbolic.signomials.sums import powers, products
+from kansym.symbolic.signomials.sums import MOST_TERMS, powers, products
 
-__all__ = ["near_fraction", "powers", "products"]
+__all__ = ["MOST_TERMS", "near_fraction", "powers", "products"]
