@@ -115,7 +115,10 @@ def _sparse_fractions(table: Table, library: Library) -> Check:
 
 
 def _curves(table: Table, library: Library) -> Check:
-    """One term first: single shapes, single curves; then sums of two and three shapes, and sums under links."""
+    """One term first: single shapes, single curves; then sums of two and three shapes, and sums under links.
+
+    Where there is no noise, the listed expressions come before the sums that bend to any curve.
+    """
     if table.columns != 1:
         return
     sums = sums_of_shapes(table.fit) if "shapes" not in table.without else iter(())
@@ -125,6 +128,10 @@ def _curves(table: Table, library: Library) -> Check:
         yield "curve", one_variable(table.fit, library)
     if "shapes" not in table.without:
         yield from (("sum of shapes", found) for found in islice(sums, 1))
+    if table.goal <= EXACT:
+        for stage, listed in (("dictionary", _sparse), ("halves", _halves)):
+            yield from islice(listed(table, library), 1 if stage not in table.without else 0)
+    if "shapes" not in table.without:
         yield from _shapes_of_inverse(table.fit)
         yield from (("sum of shapes", found) for found in sums)
         yield from _linked_shapes(table.fit)
