@@ -29,7 +29,7 @@ from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import MOST_TERMS, powers, products
-from kansym.symbolic.spans import exact_sums
+from kansym.symbolic.spans import exact_sums, rough_sums
 from kansym.symbolic.table import EXACT, MONOMIAL, SHORT, Candidate, Table, divided, price_of, ranked, reached, settled
 
 Array = np.ndarray
@@ -263,6 +263,8 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: 
         return found
     if "sums" not in table.without:
         found += [_tidied(each, "exact sum", table) for each in exact_sums(table.fit) if allowed(each, library)]
+        rough = rough_sums(table.fit, table.noise) if table.noise > 0 else ()
+        found += [_tidied(each, "sum of powers", table) for each in rough if allowed(each, library)]
     if "fractions" not in table.without:
         found += [_tidied(each, "relation", table) for each in quick_relations(table.fit) if allowed(each, library)]
     share = budget.part(TRAINED_SHARE * budget.remaining)

@@ -1,7 +1,7 @@
-"""Targets that are exactly a weighted sum of given functions, however many of these there are: linear algebra alone.
+"""Targets that are a weighted sum of given functions, however many of these there are: linear algebra alone.
 
-Where the least squares of all functions leave nothing, the target lies in their span; the functions that it does not
-need then go one by one, the one that is missed least first.
+Where the least squares of all functions leave nothing, or no more than the noise, the target lies in their span; the
+functions that it does not need then go one by one, the one that is missed least first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from kansym.symbolic.constants import Rows, polish
+from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
-from kansym.symbolic.links import usable
+from kansym.symbolic.links import Link, usable, weights_under
 
 Array = np.ndarray
 NOTHING = 1e-10  # RMS of what is left over the spread of the target
@@ -25,6 +25,9 @@ ROWS_PER_FUNCTION = 2.5
 MOST_TERMS = 16
 MOST_MIXED, ROWS_PER_WAVE = 5, 1.2  # of the largest sets, which are only believed when they leave nothing
 POWERS = ("1", "-1", "2", "-2", "1/2", "3")
+MOST_NOISY_TERMS, ROWS_PER_NOISY = 6, 4.0
+NATS_PER_TERM = 4.0  # besides half a logarithm of the rows, that a term of a noisy sum must earn
+ROUGHLY = 1.3  # times the noise, what a sum of a noisy target may leave
 
 
 def exact_sums(rows: Rows) -> Iterator[Expression]:
@@ -36,11 +39,52 @@ def exact_sums(rows: Rows) -> Iterator[Expression]:
             return
 
 
+def rough_sums(rows: Rows, noise: float) -> Iterator[Expression]:
+    """Sums of powers and products of columns that leave no more of the target than its noise under some link.
+
+    noise: RMS over the target's spread.
+    """
+    names: list[Expression] = [Variable(i) for i in range(rows.inputs.shape[1])]
+    squares = [raise_to(name, Fraction(2)) for name in names]
+    for expressions in (_quadratic(names), [*squares, *_quadratic(squares)[len(squares) :]]):
+        kept, values = _finite(expressions, rows.inputs)
+        if not kept or ROWS_PER_NOISY * len(kept) > len(rows):
+            continue
+        matrix = np.column_stack([np.ones(len(rows)), *values])
+        for link, target in usable(rows.target):
+            chosen = _worth_their_place(matrix, target, link, rows)
+            terms = [_term(kept, column, coefficient) for column, coefficient in chosen]
+            if 0 < len(terms) <= MOST_NOISY_TERMS:
+                formula = polish(link.inverse(add(*terms)), rows, 30).expression
+                if mean_square(formula, rows) <= (ROUGHLY * noise * rows.spread) ** 2:
+                    yield formula
+
+
+def _worth_their_place(matrix: Array, target: Array, link: Link, rows: Rows) -> list[tuple[int, float]]:
+    """The columns of a matrix (N, P) that a noisy target (N,) needs, and their coefficients, by least squares."""
+    weights = weights_under(link, rows.target, rows.weights)
+    roots = np.ones(len(rows)) if weights is None else np.sqrt(weights)
+    weighed = matrix * roots[:, None]
+    size = np.linalg.norm(weighed, axis=0)
+    orthonormal, triangle, order = _independent(weighed / size)
+    seen = orthonormal.T @ (target * roots)
+    left = float(np.sum((target * roots - orthonormal @ seen) ** 2))
+    price = (np.log(len(rows)) + 2.0 * NATS_PER_TERM) * left / max(len(rows) - len(order), 1)
+    chosen, solution = _needed(triangle, seen, np.inf, float(np.sqrt(price)))
+    return [(int(order[at]), float(c / size[order[at]])) for at, c in zip(chosen, solution, strict=True)]
+
+
+def _quadratic(names: list[Expression]) -> list[Expression]:
+    """The names, the products of two, and their squares."""
+    pairs = [multiply(a, b) for a, b in combinations(names, 2)]
+    return [*names, *pairs, *(raise_to(name, Fraction(2)) for name in names)]
+
+
 def _functions(columns: int, rows: int) -> Iterator[list[Expression]]:
     """Sets of functions, the smaller first, none too large for so many rows."""
     names: list[Expression] = [Variable(i) for i in range(columns)]
     pairs = [multiply(a, b) for a, b in combinations(names, 2)]
-    quadratic = [*names, *pairs, *(raise_to(name, Fraction(2)) for name in names)]
+    quadratic = _quadratic(names)
     others = [raise_to(name, Fraction(power)) for name in names for power in POWERS]
     more = [*pairs, *others, *(call("log", name) for name in names)]
     sets: tuple[list[Expression], ...] = (names, quadratic, more)
@@ -108,15 +152,18 @@ def _term(kept: list[Expression], column: int, coefficient: float) -> Expression
     return multiply(Constant(float(coefficient)), *(() if column == 0 else (kept[column - 1],)))
 
 
-def _needed(triangle: Array, seen: Array, allowed: float) -> tuple[list[int], Array]:
-    """The columns of a triangular matrix (P, P) that draw seen (P,) but for so much, and their coefficients."""
+def _needed(triangle: Array, seen: Array, allowed: float, dearest: float = np.inf) -> tuple[list[int], Array]:
+    """The columns of a triangular matrix (P, P) that draw seen (P,) but for so much, and their coefficients.
+
+    dearest: what is left when one more column goes, at most.
+    """
     chosen, missed = list(range(len(triangle))), 0.0
     solution = linalg.solve_triangular(triangle, seen)
     while len(chosen) > 1:
         inverse = linalg.solve_triangular(triangle, np.eye(len(chosen)))
         cost = np.abs(solution) / np.linalg.norm(inverse, axis=1)  # what is left when one column goes
         least = int(np.argmin(cost))
-        if np.hypot(missed, cost[least]) > allowed:
+        if np.hypot(missed, cost[least]) > allowed or cost[least] > dearest:
             break
         missed = float(np.hypot(missed, cost[least]))
         del chosen[least]

@@ -313,6 +313,7 @@ class _Rules:
             yield merged
         yield from _in_one_wave(node)
         yield from _half_angles(node)
+        yield from _logistic(node)
         yield from squares_apart(node, self.parts)
         flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
@@ -393,6 +394,19 @@ def _half_angles(node: Sum) -> Iterator[Expression]:
     if isinstance(wave, Call) and wave.name == "cos" and coefficient in (ONE, MINUS):
         half = canonical(multiply(ratio(HALF), wave.argument))
         yield multiply(whole(2), raise_to(call("cos" if coefficient == ONE else "sin", half), Fraction(2)))
+
+
+def _logistic(node: Sum) -> Iterator[Expression]:
+    """c + c*tanh(u) as 2*c/(1 + exp(-2*u)), and c - c*tanh(u) as 2*c/(1 + exp(2*u))."""
+    numbers = [term for term in node.terms if isinstance(term, Constant)]
+    if len(node.terms) != 2 or len(numbers) != 1:
+        return
+    constant, other = numbers[0], next(term for term in node.terms if term != numbers[0])
+    coefficient, step = split(other)
+    if isinstance(step, Call) and step.name == "tanh" and abs(coefficient.value) == abs(constant.value):
+        turn = whole(-2 if coefficient.value == constant.value else 2)
+        below = add(ONE, call("exp", canonical(multiply(turn, step.argument))))
+        yield multiply(whole(2), constant, raise_to(below, Fraction(-1)))
 
 
 def _logarithms(node: Sum) -> Expression | None:

@@ -9,7 +9,7 @@ from kansym.budget import Budget
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Expression
 from kansym.symbolic.search import search
-from kansym.symbolic.spans import exact_sums
+from kansym.symbolic.spans import exact_sums, rough_sums
 from kansym.symbolic.table import Table
 
 Array = np.ndarray
@@ -83,3 +83,28 @@ def test_the_stage_can_be_left_out() -> None:
         for stages in ((), ("sums",))
     }
     assert "exact sum" in origins[()] and "exact sum" not in origins[("sums",)]
+
+
+@pytest.mark.parametrize(
+    ("law", "columns", "constants"),
+    [
+        (lambda *x: x[0] * x[1] + x[2] * x[3] - x[4] * x[5], 6, 3),
+        (lambda *x: np.sqrt((x[0] - x[1]) ** 2 + 4 * x[2] ** 2), 3, 4),
+        (lambda *x: 1 / np.sqrt((x[0] ** 2 - x[1] ** 2) ** 2 + (x[1] * x[2]) ** 2), 3, 4),
+    ],
+    ids=["products", "a root", "a root below of squares"],
+)
+def test_a_sum_in_noise_keeps_the_terms_that_it_has(law: Callable[..., Array], columns: int, constants: int) -> None:
+    inputs = np.random.default_rng(3).uniform(
+        (1.0, 2.0, 0.5, 1.0, 1.0, 1.0)[:columns], (2.0, 4.0, 2.0, 2.0, 3.0, 2.0)[:columns], (300, columns)
+    )
+    clean = law(*inputs.T)
+    rows = Rows(inputs, clean + 0.02 * clean.std() * np.random.default_rng(0).normal(size=300))
+    near = [found for found in rough_sums(rows, 0.02) if misfit(found, Rows(inputs, clean)) < 0.01]
+    assert constants in {len(found.free_constants) for found in near}
+
+
+def test_no_sum_is_seen_in_noise_that_is_none() -> None:
+    rows = rows_of(lambda *x: np.sin(3 * x[0] * x[1]) + x[2], 3)
+    noisy = Rows(rows.inputs, rows.target + 0.02 * rows.spread * np.random.default_rng(0).normal(size=len(rows)))
+    assert list(rough_sums(noisy, 0.02)) == []
