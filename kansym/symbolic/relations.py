@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
+from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
@@ -32,8 +33,12 @@ QUOTIENT_LINKS, ROOT_LINKS = ("y", "y^2", "log y", "exp y"), ("y", "log y", "exp
 MOST_COLUMNS, MOST_COLUMNS_ONE_CHANGED, MOST_COLUMNS_CHANGED = 7, 5, 3  # as they are; one, or all through functions
 DEGREE, CHANGED_DEGREE = 3, 2  # the largest above and below
 ROOT_DEGREES, CHANGED_ROOT_DEGREES = ((2, 1, 0), (2, 2, 2), (3, 2, 1)), ((2, 2, 0),)  # of C, B and A
-HELD = 1e-6  # RMS over the spread that a formula may leave before its numbers are refined
-MOST_TERMS = 14  # of a relation that is believed: of more, smooth functions nearly have one
+HELD, EXACTLY = 1e-6, 1e-12  # RMS over the spread that a formula may leave before and after its numbers are refined
+FEWEST_TERMS, TERMS_PER_COLUMN, MOST_TERMS = (
+    5,
+    3,
+    14,
+)  # of a relation that is believed: smooth curves nearly have longer
 
 
 @dataclass(frozen=True)
@@ -85,18 +90,45 @@ COORDINATES = (
 
 
 def quick_relations(rows: Rows) -> Iterator[Expression]:
-    """Exact quotients and roots; also those where one column is seen through a function, or both of two."""
-    found = [*exact_quotients(rows)] or [*exact_roots(rows)]
-    yield from found
+    """Exact quotients and roots; also those where one column is seen through a function, or both of two.
+
+    One of two columns may also be seen as its product or quotient with the other.
+    """
     columns = rows.inputs.shape[1]
+    found = [*exact_quotients(rows)] or [*exact_roots(rows)]
     if not found and 1 <= columns <= MOST_COLUMNS_ONE_CHANGED:
-        yield from _of_functions(rows, range(1, 3 if columns == 2 else 2), DEGREE if columns <= 3 else CHANGED_DEGREE)
+        degree = DEGREE if columns <= 3 else CHANGED_DEGREE
+        found = list(_of_functions(rows, range(1, 3 if columns == 2 else 2), degree))
+    yield from found
+    if not found and columns == 2:
+        yield from _of_numbers(rows, range(1, 3))
 
 
 def further_relations(rows: Rows) -> Iterator[Expression]:
-    """Relations of three columns of which two or all are seen through functions."""
+    """Relations of three columns of which two or all are seen through functions, or one as a product or quotient."""
     if rows.inputs.shape[1] == MOST_COLUMNS_CHANGED:
-        yield from _of_functions(rows, range(2, 4), CHANGED_DEGREE)
+        found = list(_of_functions(rows, range(2, 4), CHANGED_DEGREE))
+        yield from found
+        if not found:
+            yield from _of_numbers(rows, range(1, 2))
+
+
+def _of_numbers(rows: Rows, changed: range) -> Iterator[Expression]:
+    """Relations where the product or quotient of two columns stands in the place of one."""
+    columns = rows.inputs.shape[1]
+    for i, j in permutations(range(columns), 2):
+        for power in (Fraction(1), Fraction(-1)):
+            number = multiply(Variable(i), raise_to(Variable(j), power))
+            with np.errstate(all="ignore"):
+                values = number.evaluate(rows.inputs)
+            if np.all(np.isfinite(values)) and np.ptp(values) > 0:
+                inputs = rows.inputs.copy()
+                inputs[:, i] = values
+                back = [number if at == i else Variable(at) for at in range(columns)]
+                found = list(_of_functions(Rows(inputs, rows.target, rows.weights), changed, CHANGED_DEGREE))
+                yield from (canonical(each.substitute(back)) for each in found)
+                if found:
+                    return
 
 
 def exact_quotients(rows: Rows) -> Iterator[Expression]:
@@ -220,21 +252,26 @@ def _under_links(
     for link, target in usable(thin.target):
         if link.name in links:
             matrix, norms = blocks.columns(target)
-            vector = _null_vector(matrix, unique)
+            most = min(FEWEST_TERMS + TERMS_PER_COLUMN * len(coordinates), MOST_TERMS) if unique else None
+            vector = _null_vector(matrix, most)
             solved = [] if vector is None else blocks.solved(vector, norms)
             formulas = [link.inverse(each) for each in solved]
-            yield from (polish(each, thin, 40).expression for each in formulas if _holds(each, thin))
+            refined = (polish(each, thin, 40).expression for each in formulas if _holds(each, thin, HELD))
+            yield from (each for each in refined if not unique or _holds(each, thin, EXACTLY))
 
 
-def _holds(formula: Expression, rows: Rows) -> bool:
-    """Whether a formula draws the target but for rounding: one of two roots does not."""
+def _holds(formula: Expression, rows: Rows, most: float) -> bool:
+    """Whether a formula leaves so little of the target: one of two roots does not, nor what bends to a smooth curve."""
     with np.errstate(all="ignore"):
         left = float(np.std(formula.evaluate(rows.inputs) - rows.target))
-    return left <= HELD * float(np.std(rows.target))
+    return left <= most * float(np.std(rows.target))
 
 
-def _null_vector(matrix: Array, unique: bool) -> Array | None:
-    """The weights (P,) of columns (N, P) whose sum is 0 on all rows, where there are such."""
+def _null_vector(matrix: Array, most: int | None) -> Array | None:
+    """The weights (P,) of columns (N, P) whose sum is 0 on all rows, where there are such.
+
+    most: how many of them may not be 0, where they are to be the only ones; None where any will do.
+    """
     few = np.linspace(0, len(matrix) - 1, min(len(matrix), matrix.shape[1] + SURPLUS)).astype(int)
     first = np.linalg.svd(matrix[few], compute_uv=False)
     if first[-1] > NULL * first[0]:
@@ -242,11 +279,11 @@ def _null_vector(matrix: Array, unique: bool) -> Array | None:
     _, singular, right = np.linalg.svd(matrix, full_matrices=False)
     if singular[-1] > NULL * singular[0]:
         return None
-    if not unique:
+    if most is None:
         return _sparsest(right[singular < NULL * singular[0]])
     alone = singular[-1] <= min(CERTAIN * singular[0], APART * singular[-2])
     terms = np.sum(np.abs(right[-1]) >= TRACE * np.abs(right[-1]).max())
-    return right[-1] if alone and terms <= MOST_TERMS else None
+    return right[-1] if alone and terms <= most else None
 
 
 def _nearest(blocks: _Blocks, rows: Rows) -> Iterator[Expression]:

@@ -82,6 +82,15 @@ def test_columns_may_be_seen_through_functions(law: Callable[..., Array], box: B
     assert found and max(misfits(found, rows)) < 1e-10
 
 
+@pytest.mark.parametrize(
+    "law", [lambda t, n: (np.sin(n * t / 2) / np.sin(t / 2)) ** 2, lambda k, t: (1 - np.exp(-k / t)) / (1 + t)]
+)
+def test_a_column_may_be_seen_as_a_product_or_quotient(law: Callable[..., Array]) -> None:
+    rows = rows_of(law, POSITIVE[:2])
+    found = list(quick_relations(rows))
+    assert found and max(misfits(found, rows)) < 1e-10
+
+
 def test_two_of_three_columns_may_be_seen_through_functions() -> None:
     rows = rows_of(lambda x, y, z: (z + np.exp(x)) / (1 + z * np.log(y)), ((-1, 1), (1.5, 4), (0.5, 3)))
     found = list(further_relations(rows))
@@ -92,13 +101,18 @@ def test_two_of_three_columns_may_be_seen_through_functions() -> None:
     "law",
     [
         lambda a, b: np.sin(2.3 * a) + b,
-        lambda a, b: np.exp(-a * b) + a,
+        lambda a, b: np.exp(-1.7 * a * b) + a,
         lambda a, b: np.tanh(a * b) / b,
         lambda a, b: a**1.37 + b,
     ],
 )
 def test_none_is_invented(law: Callable[..., Array]) -> None:
     assert list(quick_relations(rows_of(law, POSITIVE[:2]))) == []
+
+
+@pytest.mark.parametrize("law", [lambda z: z**3 / (np.exp(z / 6.28) - 1), lambda z: np.log(np.cosh(z)) / z])
+def test_a_smooth_curve_is_no_relation(law: Callable[..., Array]) -> None:
+    assert list(quick_relations(rows_of(law, ((0.2, 5.0),)))) == []
 
 
 def test_none_is_seen_in_noise_or_with_few_rows() -> None:
