@@ -24,7 +24,7 @@ from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.reading import has_whole_powers
-from kansym.symbolic.search import solve_by_monomials
+from kansym.symbolic.search import nothing_left, solve_by_monomials
 from kansym.symbolic.selection import Parts, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
 from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, reached
@@ -232,7 +232,7 @@ class Problem:
         table = self._table(self.train)
         if reached(candidates, self._goal_on(held, self.train), table.noise) or self.explained(candidates):
             return True
-        return drawn(candidates, table)
+        return drawn(candidates, table) or nothing_left(candidates, table)
 
 
 def proportional(target: Array) -> bool:

@@ -29,16 +29,14 @@ CERTAIN = 1e-12  # the same, where it is to be the only one
 APART = 1e-3  # of the smallest singular value over the next, where there is one relation and no mere likeness
 TRACE = 1e-6  # of the largest coefficient, times the size of its column, what is taken for none
 SURPLUS = 12  # rows more than columns in the first look
-QUOTIENT_LINKS, ROOT_LINKS = ("y", "y^2", "log y", "exp y"), ("y", "log y", "exp y")
+QUOTIENT_LINKS = ("y", "y^2", "log y", "exp y", "sin y", "cos y", "tan y", "atanh y")
+ROOT_LINKS = ("y", "log y", "exp y")
 MOST_COLUMNS, MOST_COLUMNS_ONE_CHANGED, MOST_COLUMNS_CHANGED = 7, 5, 3  # as they are; one, or all through functions
 DEGREE, CHANGED_DEGREE = 3, 2  # the largest above and below
 ROOT_DEGREES, CHANGED_ROOT_DEGREES = ((2, 1, 0), (2, 2, 2), (3, 2, 1)), ((2, 2, 0),)  # of C, B and A
 HELD, EXACTLY = 1e-6, 1e-12  # RMS over the spread that a formula may leave before and after its numbers are refined
-FEWEST_TERMS, TERMS_PER_COLUMN, MOST_TERMS = (
-    5,
-    3,
-    14,
-)  # of a relation that is believed: smooth curves nearly have longer
+FEWEST_TERMS, TERMS_PER_COLUMN = 5, 3  # of a relation that is believed, at most so many and so many a column:
+MOST_TERMS = 14  # smooth curves nearly have longer ones
 
 
 @dataclass(frozen=True)

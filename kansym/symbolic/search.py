@@ -148,7 +148,18 @@ def _symmetric(table: Table) -> bool:
 
 def _is_over(found: list[Candidate], table: Table, at_goal: bool) -> bool:
     """Whether one of the formulas at the goal, or a very short one at the noise, leaves no pattern."""
-    return (at_goal or reached(found, 0.0, table.noise)) and _spent(found, table)
+    return ((at_goal or reached(found, 0.0, table.noise)) and _spent(found, table)) or nothing_left(found, table)
+
+
+def nothing_left(found: list[Candidate], table: Table) -> bool:
+    """Whether a short formula of which nothing was bent to noisy rows leaves no pattern.
+
+    The noise is then what it leaves, even where it was taken for much more.
+    """
+    if table.goal <= EXACT or table.rough:
+        return False
+    short = [each for each in found if each.short and each.error <= table.goal]
+    return bool(short) and reaches_noise(min(short, key=lambda each: each.error).expression, table.fit)
 
 
 def _spent(found: list[Candidate], table: Table) -> bool:
@@ -268,11 +279,14 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: 
     if "fractions" not in table.without:
         found += [_tidied(each, "relation", table) for each in quick_relations(table.fit) if allowed(each, library)]
     share = budget.part(TRAINED_SHARE * budget.remaining)
-    if not settled(found, table.goal) and "powers" not in table.without:
-        found += _trained(powers(table.fit), "sum of powers", found, table, share, library)
-    if not settled(found, table.goal) and "products" not in table.without:
-        found += _trained(products(table.fit, terms), "sum of products", found, table, share, library)
-    if "coefficients" in table.without or settled(found, table.goal) or budget.expired:
+    for stage, origin, sums in (
+        ("powers", "sum of powers", powers(table.fit)),
+        ("products", "sum of products", products(table.fit, terms)),
+    ):
+        if not (settled(found, table.goal) or nothing_left(found, table)) and stage not in table.without:
+            found += _trained(sums, origin, found, table, share, library)
+    over = settled(found, table.goal) or nothing_left(found, table)
+    if "coefficients" in table.without or over or budget.expired:
         return found
     for expression in varying(table.fit, library, table.noise):
         if settled(found, EXACT) or budget.expired:

@@ -74,6 +74,8 @@ def test_a_root_of_a_quadratic_equation_is_found(law: Callable[..., Array], box:
             ((0.5, 1.5), (0.0, 6.2), (2.0, 4.0)),
         ),
         (lambda x, y: (1 + y * np.exp(x)) / (2 + y), ((-2, 2), (0.5, 3))),
+        (lambda a, d: np.arccos(-np.tan(a) * np.tan(d)), ((-1.0, 1.0), (-0.4, 0.4))),
+        (lambda a, n: np.arcsin(np.sin(a) / n), ((0.0, 1.5), (1.1, 2.0))),
     ],
 )
 def test_columns_may_be_seen_through_functions(law: Callable[..., Array], box: Box) -> None:
