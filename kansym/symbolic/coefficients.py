@@ -21,7 +21,7 @@ from scipy import linalg
 from kansym.symbolic.additive import ridge, spline_columns
 from kansym.symbolic.canonical import factors_of
 from kansym.symbolic.constants import Rows, mean_square, polish, spread
-from kansym.symbolic.curves import BRIEF, FRONT_POWERS, INNER_POWERS, PRICE, CurveFit, match_curve
+from kansym.symbolic.curves import BRIEF, FRONT_POWERS, INNER_POWERS, PRICE, CurveFit, match_curve, without_constants
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.primitives import Library
@@ -37,6 +37,7 @@ ROWS_PER_NUMBER = 2.5  # of the linear fit
 ROUGH = 1e-2  # RMS over the spread that is left by coarse splines of a form that is right
 NOISY = 1.3  # times the noise, the same
 FINER = 0.5  # of which finer ones leave at most so much: what is left by a wrong form does not go
+SHARED = 1.03  # times the misfit of curves for every term, that one for all may leave
 AS_GOOD = 1.1  # times the least misfit: what chance makes of the same
 PERFECT = 1e-7  # what is left where splines draw the functions to the last digits
 RIDGE = 1e-10
@@ -46,6 +47,7 @@ TRIED, MOST_TERMS, MOST_CURVES = 2, 4, 2
 ROUNDS = 6
 MATCHED, KEPT = 8, 5  # scans of a curve that are refined, and formulas of it that are tried in the whole
 CURVE_LINKS, CURVES_UNDER_LINKS, POLISHING = ("1/y",), 2, 30
+PLAINEST, NEARLY = 2, 2.0  # functions without a constant that are tried too where they err by no more than so much more
 SHAPES = 2  # with two numbers inside or more that are tried as well
 FOLLOWED = 3e-3  # RMS over its size, by which one curve may differ from a polynomial times another at most
 FOLLOWED_ERRORS = 10.0  # the same in misfits of the model
@@ -309,10 +311,25 @@ def _groups(model: Model, v: Array, rows: Rows) -> list[_Group]:
     intervals = int(len(rows) / (ROWS_PER_NUMBER * len(model.terms))) - 3
     spline = spline_columns(v, max(INTERVALS, min(MOST_INTERVALS, intervals)))
     curves = _Fit.of(spline, model.terms, linked).curves()
+    if len(curves) > 1 and (shared := _shared(model, curves, v, spline, linked)) is not None:
+        return [shared]
     orders = permutations(range(len(curves)))
     allowed = min(FOLLOWED, max(FOLLOWED_ERRORS * model.error, PERFECT))
     groups = min((_gathered(model.terms, curves, v, allowed, order) for order in orders), key=_length)
     return [_sharpened(groups[0], v, spline, linked)] if len(groups) == 1 else groups
+
+
+def _shared(model: Model, curves: list[Array], v: Array, spline: Array, rows: Rows) -> _Group | None:
+    """All terms under one curve, where that leaves no more than a curve for each: in noise these look different."""
+    first = max(range(len(curves)), key=lambda at: float(np.std(curves[at] * model.terms[at].evaluate(rows.inputs))))
+    order = [first, *(at for at in range(len(curves)) if at != first)]
+    base = curves[first]
+    terms = tuple((model.terms[at], ((0, float(curves[at] @ base / (base @ base))),)) for at in order)
+    group = _sharpened(_Group(base, terms), v, spline, rows)
+    numbers = [polynomial[0][1] for _, polynomial in group.terms]
+    total = sum(c * term.evaluate(rows.inputs) for (term, _), c in zip(group.terms, numbers, strict=True))
+    left = spread(total * group.curve - rows.target, rows.roots * np.ones(len(rows)))
+    return group if left <= SHARED * max(model.error, PERFECT) * spread(rows.target, rows.roots) else None
 
 
 def _sharpened(group: _Group, v: Array, spline: Array, rows: Rows) -> _Group:
@@ -369,9 +386,23 @@ def _matched(group: _Group, v: Array, library: Library) -> list[Expression]:
     if group.curve is None:
         return [whole(1)]
     fits = match_curve(v, group.curve, group.weights, library, MATCHED, FRONT_POWERS, INNER_POWERS)
-    linked = _matched_under_links(Rows(v[:, None], group.curve, group.weights), library)
-    fits = sorted([*fits, *linked], key=lambda fit: fit.cost(PRICE))
-    return [fit.expression for fit in fits[:KEPT]] + best_shapes(v, group.curve, group.weights, library, SHAPES)
+    rows = Rows(v[:, None], group.curve, group.weights)
+    fits = _distinct(sorted([*fits, *_matched_under_links(rows, library)], key=lambda fit: fit.cost(PRICE)))
+    nearest = min((fit.error for fit in fits), default=np.inf)
+    plain = [
+        fit.expression
+        for fit in without_constants(rows, library, PLAINEST)
+        if fit.error <= NEARLY * nearest + PERFECT**2
+    ]
+    matched = [fit.expression for fit in fits[:KEPT]] + best_shapes(v, group.curve, group.weights, library, SHAPES)
+    return list(dict.fromkeys([*matched, *plain])) or [Constant(float(group.curve.mean()))]
+
+
+def _distinct(fits: Sequence[CurveFit]) -> list[CurveFit]:
+    """Fits without those of the same primitive that are as good: they only have their constants elsewhere."""
+    return list(
+        {(fit.primitive, round(float(np.log(fit.error + PERFECT**2)), 2)): fit for fit in reversed(fits)}.values()
+    )[::-1]
 
 
 def _matched_under_links(rows: Rows, library: Library) -> Iterator[CurveFit]:

@@ -92,6 +92,29 @@ def match_curve(
     return sorted((fit for fit in found if np.isfinite(fit.error)), key=lambda fit: fit.cost(price))
 
 
+def without_constants(rows: Rows, library: Library, keep: int) -> list[CurveFit]:
+    """The best multiples of functions of the only column, or of its inverse, that hold no constant themselves.
+
+    In noise many curves are as near; 1/sqrt(1 - v**2) is then likelier than what was bent to the rows.
+    """
+    found: list[CurveFit] = []
+    weights = np.square(rows.roots) * np.ones(len(rows))
+    variance = max(_variance(rows.target, weights / weights.mean()), 1e-300)
+    for exponent in (Fraction(1), Fraction(-1)):
+        column = raise_to(Variable(0), exponent)
+        with np.errstate(all="ignore"):
+            inputs = column.evaluate(rows.inputs)[:, None]
+        functions, values = one_variable_features(inputs) if np.all(np.isfinite(inputs)) else ([], inputs)
+        if functions:
+            factors = (weights * rows.target) @ values / (weights @ values**2)
+            errors = weights @ (values * factors - rows.target[:, None]) ** 2 / weights.sum() / variance
+            best = [int(at) for at in np.argsort(errors, kind="stable")[:keep]]
+            forms = [multiply(Constant(float(factors[at])), functions[at].substitute([column])) for at in best]
+            pairs = zip(best, forms, strict=True)
+            found += [CurveFit(form, float(errors[at]), "multiple") for at, form in pairs if allowed(form, library)]
+    return sorted(found, key=lambda fit: fit.error)[:keep]
+
+
 def _variance(t: Array, weights: Array | None) -> float:
     w = np.ones_like(t) if weights is None else weights
     return float(np.mean(w * (t - np.average(t, weights=w)) ** 2))

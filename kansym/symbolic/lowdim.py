@@ -13,7 +13,15 @@ from kansym.symbolic.additive import additive, combined, separable
 from kansym.symbolic.algebraic import fractions_of_functions, linear, monomials, polynomials
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
-from kansym.symbolic.curves import FRONT_POWERS, INNER_POWERS, PRICE, allowed, match_curve, shifted_powers
+from kansym.symbolic.curves import (
+    FRONT_POWERS,
+    INNER_POWERS,
+    PRICE,
+    allowed,
+    match_curve,
+    shifted_powers,
+    without_constants,
+)
 from kansym.symbolic.dictionary import features
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, usable, weights_under
@@ -33,6 +41,7 @@ MOST_INVERTED = 3  # columns up to which fractions of inverse columns are looked
 MOST_DRAWN, LONGEST_DRAWN, ROWS_PER_CONSTANT = 5, 16, 20  # of a curve with which the search of a noisy column ends
 SHAPED_LINKS = ("1/y", "log y")  # under which sums of shapes are looked for
 MOST_COMBINED = 3
+PLAINEST = 3  # multiples of functions without constants that are tried for a curve
 MOST_HALVED = 3  # columns up to which all short expressions can be listed
 
 
@@ -216,6 +225,7 @@ def one_variable(rows: Rows, library: Library) -> list[Expression]:
     z, price = rows.inputs[:, 0], min(PRICE, 2.0 * NATS_PER_NODE / len(rows))
     plain = match_curve(z, rows.target, rows.weights, library, 16, FRONT_POWERS, INNER_POWERS, price)
     found = [fit.expression for fit in plain[:24]] + shifted_powers(rows)
+    found += [fit.expression for fit in without_constants(rows, library, PLAINEST)]
     for link, target in usable(rows.target):
         if link.name in ("1/y", "y^2", "log y", "1/y^2", "sin y", "exp y"):
             for fit in match_curve(z, target, weights_under(link, rows.target, rows.weights), library, 4, price=price)[

@@ -111,6 +111,18 @@ def test_a_column_to_the_power_of_another_may_be_the_number() -> None:
     assert min(each.complexity for each in exact) < 22
 
 
+def test_terms_that_share_a_curve_are_seen_to_in_noise_and_it_may_hold_no_constant() -> None:
+    draws = np.random.default_rng(1)
+    x, u, c, t = draws.uniform((5, 1, 3, 1), (10, 2, 20, 2), (800, 4)).T
+    clean = (x - u * t) / np.sqrt(1 - (u / c) ** 2)
+    noisy = Rows(np.column_stack([x, u, c, t]), clean + 0.03 * clean.std() * draws.normal(size=800))
+    found = list(varying(noisy, PRIMITIVES, 0.03))
+    assert any(
+        len(each.free_constants) <= 2 and np.std(each.evaluate(noisy.inputs) - clean) < 0.003 * clean.std()
+        for each in found
+    )
+
+
 def test_one_over_a_square_of_a_wave_is_recognised() -> None:
     draws = np.random.default_rng(0)
     x, angle = draws.uniform(0.5, 3.0, 400), draws.uniform(0.2, 1.2, 400)
