@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -190,10 +190,22 @@ class _Rules:
             yield changed
             for merged in self._merged(changed) if isinstance(changed, Sum) else ():
                 yield from self.forms(merged)
-            for form in dict.fromkeys([node, changed, *opened_factors(changed)]):
+            for form in dict.fromkeys([node, changed, *opened_factors(changed), *self._tangents(changed)]):
                 yield from self._products(form)
 
     # products
+
+    def _tangents(self, node: Expression) -> Iterator[Expression]:
+        """The product with (1 - cos(u))/(1 + cos(u)) as tan(u/2)**2."""
+        factors = [base_and_exponent(factor) for factor in factors_of(node)]
+        for (above, up), (below, down) in permutations(factors, 2):
+            wave, other = _one_with_cosine(above), _one_with_cosine(below)
+            if wave is None or other is None or wave[0] != -1 or other != (1, wave[1]) or up != -down:
+                continue
+            tangent = call("tan", canonical(multiply(ratio(HALF), wave[1])))
+            if (2 * up) % 2 == 0 or self.sign(tangent) == 1:
+                rest = [raise_to(b, e) for b, e in factors if (b, e) not in ((above, up), (below, down))]
+                yield multiply(*rest, raise_to(tangent, 2 * up))
 
     def _products(self, node: Expression) -> Iterator[Expression]:
         parts = self.parts(node)
@@ -387,13 +399,20 @@ def _in_one_wave(node: Sum) -> Iterator[Expression]:
 
 def _half_angles(node: Sum) -> Iterator[Expression]:
     """1 + cos(2*u) as 2*cos(u)**2, and 1 - cos(2*u) as 2*sin(u)**2."""
-    if len(node.terms) != 2 or ONE not in node.terms:
-        return
-    (other,) = (term for term in node.terms if term != ONE)
-    coefficient, wave = split(other)
-    if isinstance(wave, Call) and wave.name == "cos" and coefficient in (ONE, MINUS):
-        half = canonical(multiply(ratio(HALF), wave.argument))
-        yield multiply(whole(2), raise_to(call("cos" if coefficient == ONE else "sin", half), Fraction(2)))
+    wave = _one_with_cosine(node)
+    if wave is not None:
+        half = canonical(multiply(ratio(HALF), wave[1]))
+        yield multiply(whole(2), raise_to(call("cos" if wave[0] == 1 else "sin", half), Fraction(2)))
+
+
+def _one_with_cosine(node: Expression) -> tuple[int, Expression] | None:
+    """(1, u) of 1 + cos(u), and (-1, u) of 1 - cos(u)."""
+    if isinstance(node, Sum) and len(node.terms) == 2 and ONE in node.terms:
+        (other,) = (term for term in node.terms if term != ONE)
+        coefficient, wave = split(other)
+        if isinstance(wave, Call) and wave.name == "cos" and coefficient in (ONE, MINUS):
+            return (1 if coefficient == ONE else -1), wave.argument
+    return None
 
 
 def _logistic(node: Sum) -> Iterator[Expression]:
