@@ -24,6 +24,7 @@ from kansym.symbolic.links import usable
 from kansym.symbolic.table import thinned
 
 Array = np.ndarray
+Degree = int | Sequence[int]
 NULL = 1e-9  # smallest singular value over the largest, of columns that a relation holds between
 CERTAIN = 1e-12  # the same, where it is to be the only one
 APART = 1e-3  # of the smallest singular value over the next, where there is one relation and no mere likeness
@@ -32,7 +33,7 @@ SURPLUS = 12  # rows more than columns in the first look
 QUOTIENT_LINKS = ("y", "y^2", "log y", "exp y", "sin y", "cos y", "tan y", "atanh y")
 ROOT_LINKS = ("y", "log y", "exp y")
 MOST_COLUMNS, MOST_COLUMNS_ONE_CHANGED, MOST_COLUMNS_CHANGED = 7, 5, 3  # as they are; one, or all through functions
-DEGREE, CHANGED_DEGREE = 3, 2  # the largest above and below
+DEGREE, CHANGED_DEGREES = 3, (1, 2)  # the largest above and below; where several columns are seen through functions
 ROOT_DEGREES, CHANGED_ROOT_DEGREES = ((2, 1, 0), (2, 2, 2), (3, 2, 1)), ((2, 2, 0),)  # of C, B and A
 HELD, EXACTLY = 1e-6, 1e-12  # RMS over the spread that a formula may leave before and after its numbers are refined
 FEWEST_TERMS, TERMS_PER_COLUMN = 5, 3  # of a relation that is believed, at most so many and so many a column:
@@ -95,8 +96,9 @@ def quick_relations(rows: Rows) -> Iterator[Expression]:
     columns = rows.inputs.shape[1]
     found = [*exact_quotients(rows)] or [*exact_roots(rows)]
     if not found and 1 <= columns <= MOST_COLUMNS_ONE_CHANGED:
-        degree = DEGREE if columns <= 3 else CHANGED_DEGREE
-        found = list(_of_functions(rows, range(1, 3 if columns == 2 else 2), degree))
+        totals = range(1, DEGREE + 1 if columns <= 3 else DEGREE)
+        steep = _one_to_the_third(columns) if columns <= MOST_COLUMNS_CHANGED else ()
+        found = list(_of_functions(rows, range(1, 3 if columns == 2 else 2), [*totals, *steep]))
     yield from found
     if not found and columns == 2:
         yield from _of_numbers(rows, range(1, 3))
@@ -105,7 +107,7 @@ def quick_relations(rows: Rows) -> Iterator[Expression]:
 def further_relations(rows: Rows) -> Iterator[Expression]:
     """Relations of three columns of which two or all are seen through functions, or one as a product or quotient."""
     if rows.inputs.shape[1] == MOST_COLUMNS_CHANGED:
-        found = list(_of_functions(rows, range(2, 4), CHANGED_DEGREE))
+        found = list(_of_functions(rows, range(2, 4), CHANGED_DEGREES))
         yield from found
         if not found:
             yield from _of_numbers(rows, range(1, 2))
@@ -123,7 +125,7 @@ def _of_numbers(rows: Rows, changed: range) -> Iterator[Expression]:
                 inputs = rows.inputs.copy()
                 inputs[:, i] = values
                 back = [number if at == i else Variable(at) for at in range(columns)]
-                found = list(_of_functions(Rows(inputs, rows.target, rows.weights), changed, CHANGED_DEGREE))
+                found = list(_of_functions(Rows(inputs, rows.target, rows.weights), changed, CHANGED_DEGREES))
                 yield from (canonical(each.substitute(back)) for each in found)
                 if found:
                     return
@@ -135,12 +137,20 @@ def exact_quotients(rows: Rows) -> Iterator[Expression]:
     if not 1 <= columns <= MOST_COLUMNS:
         return
     roots = (SQUARE, ROOT) if np.all(rows.inputs > 0) else (SQUARE,)
-    for coordinate in (PLAIN, *roots):
-        for degree in range(1, DEGREE + 1 if columns > 1 else DEGREE):
-            found = list(_under_links(rows, [coordinate] * columns, (degree, degree), unique=True))
-            if found:
-                yield from found
-                return
+    totals = range(1, DEGREE + 1 if columns > 1 else DEGREE)
+    ways: list[tuple[Coordinate, Degree]] = [(coordinate, d) for coordinate in (PLAIN, *roots) for d in totals]
+    ways += [(PLAIN, limits) for limits in _one_to_the_third(columns)]
+    for coordinate, degree in ways:
+        found = list(_under_links(rows, [coordinate] * columns, (degree, degree), unique=True))
+        if found:
+            yield from found
+            return
+
+
+def _one_to_the_third(columns: int) -> Iterator[tuple[int, ...]]:
+    """The largest degrees of terms that are linear in all columns but one: r**3*(a + 2) is of total degree 4."""
+    if 2 <= columns <= MOST_COLUMNS_ONE_CHANGED:
+        yield from (tuple(DEGREE if at == steep else 1 for at in range(columns)) for steep in range(columns))
 
 
 def exact_roots(rows: Rows) -> Iterator[Expression]:
@@ -155,14 +165,17 @@ def exact_roots(rows: Rows) -> Iterator[Expression]:
             return
 
 
-def _of_functions(rows: Rows, changed: range, degree: int) -> Iterator[Expression]:
-    """Relations where so many columns are seen through roots, logarithms, exponentials, tangents or waves."""
+def _of_functions(rows: Rows, changed: range, degrees: Sequence[Degree]) -> Iterator[Expression]:
+    """Relations where so many columns are seen through roots, logarithms, exponentials, tangents or waves.
+
+    degrees: of quotients, both above and below.
+    """
     usual = [[each for each in COORDINATES if each.allowed(x)] for x in rows.inputs.T]
     choices = [choice for choice in product(*usual) if sum(each is not PLAIN for each in choice) in changed]
     choices.sort(key=lambda choice: sum(each is not PLAIN for each in choice))
-    for degrees in (*((each, each) for each in range(1, degree + 1)), *CHANGED_ROOT_DEGREES):
+    for each in (*((degree, degree) for degree in degrees), *CHANGED_ROOT_DEGREES):
         for choice in choices:
-            found = list(_under_links(rows, choice, degrees, unique=True))
+            found = list(_under_links(rows, choice, each, unique=True))
             if found:
                 yield from found
                 return
@@ -184,11 +197,16 @@ def rough_rationals(rows: Rows) -> Iterator[Expression]:
             yield tidy(expression, thin).expression
 
 
-def terms_in(coordinates: Sequence[Coordinate], degree: int) -> list[Expression]:
-    """All products of functions of the columns, one of each at most, up to a total degree; 1 first."""
+def terms_in(coordinates: Sequence[Coordinate], degree: Degree) -> list[Expression]:
+    """All products of functions of the columns, one of each at most; 1 first.
+
+    degree: the largest in total, or for every column by itself.
+    """
+    limits = [degree] * len(coordinates) if isinstance(degree, int) else degree
+    total = degree if isinstance(degree, int) else sum(degree)
     found: list[Expression] = []
-    for degrees in product(range(degree + 1), repeat=len(coordinates)):
-        if sum(degrees) <= degree:
+    for degrees in product(*(range(limit + 1) for limit in limits)):
+        if sum(degrees) <= total:
             factors = [
                 coordinate.of_degree(Variable(i), d) if d else [whole(1)]
                 for i, (coordinate, d) in enumerate(zip(coordinates, degrees, strict=True))
@@ -205,7 +223,7 @@ class _Blocks:
     values: tuple[Array, ...]
 
     @classmethod
-    def of(cls, coordinates: Sequence[Coordinate], degrees: Sequence[int], rows: Rows) -> _Blocks | None:
+    def of(cls, coordinates: Sequence[Coordinate], degrees: Sequence[Degree], rows: Rows) -> _Blocks | None:
         """None where there are too few rows for so many terms, or a term has no finite values."""
         terms = tuple(terms_in(coordinates, degree) for degree in degrees)
         if sum(map(len, terms)) > len(rows) // 2:
@@ -239,14 +257,14 @@ class _Blocks:
 
 
 def _under_links(
-    rows: Rows, coordinates: Sequence[Coordinate], degrees: Sequence[int], unique: bool = False
+    rows: Rows, coordinates: Sequence[Coordinate], degrees: Sequence[Degree], unique: bool = False
 ) -> Iterator[Expression]:
     """What null vectors give, where there are any; unique: and no other."""
     thin = thinned(rows)
     blocks = _Blocks.of(coordinates, degrees, thin)
     if blocks is None:
         return
-    links = QUOTIENT_LINKS if len(degrees) == 2 else ROOT_LINKS
+    links = ROOT_LINKS if len(degrees) > 2 else QUOTIENT_LINKS if _is_simple(coordinates) else QUOTIENT_LINKS[:4]
     for link, target in usable(thin.target):
         if link.name in links:
             matrix, norms = blocks.columns(target)
@@ -256,6 +274,10 @@ def _under_links(
             formulas = [link.inverse(each) for each in solved]
             refined = (polish(each, thin, 40).expression for each in formulas if _holds(each, thin, HELD))
             yield from (each for each in refined if not unique or _holds(each, thin, EXACTLY))
+
+
+def _is_simple(coordinates: Sequence[Coordinate]) -> bool:
+    return sum(coordinate not in (PLAIN, SQUARE, ROOT) for coordinate in coordinates) <= 1
 
 
 def _holds(formula: Expression, rows: Rows, most: float) -> bool:

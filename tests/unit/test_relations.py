@@ -40,6 +40,7 @@ def misfits(found: list, rows: Rows) -> list[float]:
         (lambda f, u, w, g: f / np.sqrt((u**2 - w**2) ** 2 + (g * w) ** 2), 4),
         (lambda a, b, c, d: 10 ** (a - b / (c + d)), 4),
         (lambda p, u, v, w: (p * u + v) / (p**2 * u + 2 * p * v + w), 4),
+        (lambda r, a: (1 - a - r**3 * (a + 2)) / (r**2 * (a + 2)), 2),
     ],
 )
 def test_a_quotient_of_columns_is_found(law: Callable[..., Array], columns: int) -> None:
@@ -74,6 +75,7 @@ def test_a_root_of_a_quadratic_equation_is_found(law: Callable[..., Array], box:
             ((0.5, 1.5), (0.0, 6.2), (2.0, 4.0)),
         ),
         (lambda x, y: (1 + y * np.exp(x)) / (2 + y), ((-2, 2), (0.5, 3))),
+        (lambda r, a, t: np.cos(t) * ((a - 1) / (a + 2) / r**2 - r), ((0.5, 3.0), (2.0, 4.0), (0.0, 3.0))),
         (lambda a, d: np.arccos(-np.tan(a) * np.tan(d)), ((-1.0, 1.0), (-0.4, 0.4))),
         (lambda a, n: np.arcsin(np.sin(a) / n), ((0.0, 1.5), (1.1, 2.0))),
     ],
