@@ -277,7 +277,8 @@ def _under_links(
 
 
 def _is_simple(coordinates: Sequence[Coordinate]) -> bool:
-    return sum(coordinate not in (PLAIN, SQUARE, ROOT) for coordinate in coordinates) <= 1
+    """Whether the ways to see the columns are so few that every link can be tried with each."""
+    return len(coordinates) <= 2 or sum(coordinate not in (PLAIN, SQUARE, ROOT) for coordinate in coordinates) <= 1
 
 
 def _holds(formula: Expression, rows: Rows, most: float) -> bool:
