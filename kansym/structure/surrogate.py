@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, optimize
-from scipy.linalg import lapack
 
 Array = np.ndarray
 TUNING_ROWS = 250
@@ -162,16 +161,17 @@ def _tune(points: Array, values: Array, uncertain: Array, start: tuple[float, fl
     count, columns = points.shape
     gaps = ((points[:, None, :] - points[None, :, :]) ** 2).reshape(-1, columns)  # of every pair of rows
     diagonal = np.diag_indices(count)
+    factorised, inverted = linalg.get_lapack_funcs(("potrf", "potri"), (gaps,))
 
     def objective(parameters: Array) -> tuple[float, Array]:
         inverse_squares, noise = np.exp(-2.0 * parameters[:-1]), np.exp(parameters[-1])
         kernel = np.exp(-0.5 * (gaps @ inverse_squares)).reshape(count, count)
         matrix = kernel.copy()
         matrix[diagonal] += noise * uncertain + JITTER
-        factor, failed = lapack.dpotrf(matrix, lower=True, overwrite_a=True)
+        factor, failed = factorised(matrix, lower=True, overwrite_a=True)
         if failed:
             return 1e10, np.zeros_like(parameters)
-        lower = np.tril(lapack.dpotri(factor, lower=True)[0])
+        lower = np.tril(inverted(factor, lower=True)[0])
         inverse = lower + np.tril(lower, -1).T
         weights = inverse @ values
         scale = max(float(values @ weights) / count, 1e-300)  # the signal variance, profiled out

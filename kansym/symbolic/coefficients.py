@@ -328,7 +328,8 @@ def _shared(model: Model, curves: list[Array], v: Array, spline: Array, rows: Ro
     group = _sharpened(_Group(base, terms), v, spline, rows)
     numbers = [polynomial[0][1] for _, polynomial in group.terms]
     total = sum(c * term.evaluate(rows.inputs) for (term, _), c in zip(group.terms, numbers, strict=True))
-    left = spread(total * group.curve - rows.target, rows.roots * np.ones(len(rows)))
+    curve = base if group.curve is None else group.curve
+    left = spread(total * curve - rows.target, rows.roots * np.ones(len(rows)))
     return group if left <= SHARED * max(model.error, PERFECT) * spread(rows.target, rows.roots) else None
 
 
