@@ -9,7 +9,7 @@ few rows first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations, product
@@ -140,11 +140,7 @@ def exact_quotients(rows: Rows) -> Iterator[Expression]:
     totals = range(1, DEGREE + 1 if columns > 1 else DEGREE)
     ways: list[tuple[Coordinate, Degree]] = [(coordinate, d) for coordinate in (PLAIN, *roots) for d in totals]
     ways += [(PLAIN, limits) for limits in _one_to_the_third(columns)]
-    for coordinate, degree in ways:
-        found = list(_under_links(rows, [coordinate] * columns, (degree, degree), unique=True))
-        if found:
-            yield from found
-            return
+    yield from _first_of(rows, (([coordinate] * columns, (degree, degree)) for coordinate, degree in ways))
 
 
 def _one_to_the_third(columns: int) -> Iterator[tuple[int, ...]]:
@@ -158,11 +154,7 @@ def exact_roots(rows: Rows) -> Iterator[Expression]:
     columns = rows.inputs.shape[1]
     if not 1 <= columns <= MOST_COLUMNS:
         return
-    for degrees in ROOT_DEGREES:
-        found = list(_under_links(rows, [PLAIN] * columns, degrees, unique=True))
-        if found:
-            yield from found
-            return
+    yield from _first_of(rows, (([PLAIN] * columns, degrees) for degrees in ROOT_DEGREES))
 
 
 def _of_functions(rows: Rows, changed: range, degrees: Sequence[Degree]) -> Iterator[Expression]:
@@ -173,12 +165,14 @@ def _of_functions(rows: Rows, changed: range, degrees: Sequence[Degree]) -> Iter
     usual = [[each for each in COORDINATES if each.allowed(x)] for x in rows.inputs.T]
     choices = [choice for choice in product(*usual) if sum(each is not PLAIN for each in choice) in changed]
     choices.sort(key=lambda choice: sum(each is not PLAIN for each in choice))
-    for each in (*((degree, degree) for degree in degrees), *CHANGED_ROOT_DEGREES):
-        for choice in choices:
-            found = list(_under_links(rows, choice, each, unique=True))
-            if found:
-                yield from found
-                return
+    orders = (*((degree, degree) for degree in degrees), *CHANGED_ROOT_DEGREES)
+    yield from _first_of(rows, ((choice, order) for order in orders for choice in choices))
+
+
+def _first_of(rows: Rows, ways: Iterable[tuple[Sequence[Coordinate], Sequence[Degree]]]) -> list[Expression]:
+    """The only relations of the first way, coordinates and degrees, that has any."""
+    found = (list(_under_links(rows, coordinates, degrees, unique=True)) for coordinates, degrees in ways)
+    return next((formulas for formulas in found if formulas), [])
 
 
 def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:
