@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
@@ -16,6 +16,7 @@ from kansym.symbolic.expression import (
     Power,
     Sum,
     add,
+    multiply,
     raise_to,
     whole,
 )
@@ -251,19 +252,55 @@ def _flipped(parts: Factored, bases: Sequence[Expression]) -> Factored:
 
 
 def squared(terms: Sequence[Factored]) -> Iterator[Expression]:
-    """The sum with a**2 + 2*a*b + b**2 in it as (a + b)**2."""
+    """The sum with c*a**2 + 2*c*a*b + c*b**2 in it as c*(a + b)**2, and with every such square that is in it."""
+    for shared in (_nearest_to_none, min):
+        left, squares = list(terms), []
+        while (found := _first_square(left, shared)) is not None:
+            used, square = found
+            left = [term for place, term in enumerate(left) if place not in used]
+            squares.append(square)
+            yield add(*map(written, left), *squares)
+
+
+def _nearest_to_none(one: Fraction, other: Fraction) -> Fraction:
+    """The exponent that two powers share: none where their signs differ."""
+    return min(one, other, key=abs) if one * other > 0 else Fraction(one.numerator % 2 if one.denominator == 1 else 0)
+
+
+def _first_square(
+    terms: Sequence[Factored], shared: Callable[[Fraction, Fraction], Fraction]
+) -> tuple[tuple[int, int, int], Expression] | None:
+    """Three terms, by their places, that are one square, and the square; shared: the power of a column before it."""
     for first, second in combinations(range(len(terms)), 2):
-        a, b = (plain_root(terms[place]) for place in (first, second))
-        if a is None or b is None:
-            continue
-        cross = Factored((whole(2),)).times(a).times(b)
-        for third, term in enumerate(terms):
-            if third not in (first, second) and term.key == cross.key:
-                ratio = _value(term) / _value(cross)
-                if abs(abs(ratio) - 1.0) < SAME:
-                    rest = [written(other) for at, other in enumerate(terms) if at not in (first, second, third)]
-                    inner = [written(a), written(b if ratio > 0 else b.times(Factored((MINUS,))))]
-                    yield add(*rest, Power(Sum(tuple(sorted(inner, key=term_order))), Fraction(2)))
+        cross = plain_root(terms[first].times(terms[second]))
+        thirds = [k for k, term in enumerate(terms) if k not in (first, second) and cross and term.key == cross.key]
+        for third in thirds if cross is not None else ():
+            ratio = _value(terms[third]) / (2.0 * _value(cross))
+            square = _square(terms[first], terms[second], ratio, shared) if abs(abs(ratio) - 1.0) < SAME else None
+            if square is not None:
+                return (first, second, third), square
+    return None
+
+
+def _square(
+    one: Factored, other: Factored, sign: float, shared: Callable[[Fraction, Fraction], Fraction]
+) -> Expression | None:
+    """c*(a + b)**2, or c*(a - b)**2 where c and the sign differ, for c*a**2 and c*b**2."""
+    nothing = Fraction(0)
+    powers = {
+        base: shared(one.powers.get(base, nothing), other.powers.get(base, nothing))
+        for base in {**one.powers, **other.powers}
+    }
+    for numbers in ((), one.numbers):
+        front = Factored(numbers, {base: e for base, e in powers.items() if e})
+        over = front.raised(Fraction(-1))
+        roots = [] if over is None else [plain_root(term.times(over)) for term in (one, other)]
+        if len(roots) == 2 and roots[0] is not None and roots[1] is not None:
+            a, b = roots
+            alike = sign * _value(one) > 0
+            inner = [written(a), written(b if alike else b.times(Factored((MINUS,))))]
+            return multiply(written(front), Power(Sum(tuple(sorted(inner, key=term_order))), Fraction(2)))
+    return None
 
 
 def plain_root(parts: Factored) -> Factored | None:

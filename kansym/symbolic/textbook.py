@@ -56,7 +56,7 @@ MOST_NODES = 120
 MOST_PASSES = 4
 MOST_COMBINATIONS = 64
 MOST_DIVISIONS = 10
-MOST_TERMS = 6
+MOST_TERMS, MOST_SQUARED = 6, 12  # of a sum that is divided, and in which squares are looked for
 MOST_GROUPED = 45  # nodes up to which products are multiplied out to look for common factors: the time grows fast
 KEPT = 3
 TRIED = 12
@@ -330,7 +330,7 @@ class _Rules:
         flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
         known = [term for term in terms if term is not None]
-        if 3 <= len(known) <= MOST_TERMS and len(known) == len(terms):
+        if 3 <= len(known) <= MOST_SQUARED and len(known) == len(terms):
             yield from squared(known)
         if flat is not None and len(flat) == 3:
             yield from squared(flat)
