@@ -29,6 +29,7 @@ from kansym.structure.symmetry import (
     monomial,
     on_logarithms,
     reduced_error,
+    scales_of,
 )
 
 Array = np.ndarray
@@ -72,8 +73,8 @@ def _is_clear(step: Step, rows: Rows, error: float) -> bool:
 def likelihood(rows: Rows, step: Step | None) -> float:
     """The evidence, in nats, for the target of the rows to be a smooth function of what a step leaves."""
     reduced = rows if step is None else step.apply(rows)
-    scales = _scales(columns_of_one_sign(reduced))
-    best = max(evidence(on_logarithms(reduced.inputs, logs), reduced.target, reduced.weights) for logs in scales)
+    points = [on_logarithms(reduced.inputs, logs) for logs in scales_of(reduced)]
+    best = max(evidence(each, reduced.target, reduced.weights) for each in points)
     if not isinstance(step, Scaling):
         return best
     return best - float(np.log(np.abs(monomial(rows.inputs[:EVIDENCE_ROWS], step.prefactor))).sum())
@@ -99,7 +100,7 @@ class _Gradients:
         if rows.inputs.shape[1] == 0 or len(rows.target) < 2 * rows.inputs.shape[1]:
             return None
         logs = columns_of_one_sign(rows)
-        found = [model for scale in _scales(logs) if (model := _modelled(rows, scale)) is not None]
+        found = [model for scale in scales_of(rows) if (model := _modelled(rows, scale)) is not None]
         error, values, slopes = min(found, key=lambda model: model[0], default=(1.0, np.zeros(0), np.zeros((0, 0))))
         if not NOISY < error < HOPELESS:
             return None
@@ -108,11 +109,6 @@ class _Gradients:
     def left(self, difference: Array) -> float:
         """What is left over (M,) of slopes, relative to the values."""
         return float(np.linalg.norm(difference) / max(np.linalg.norm(self.values), 1e-300))
-
-
-def _scales(logs: Array) -> list[Array]:
-    """The ways to look at the columns: positive ones on logarithmic scales, and all as they are."""
-    return [logs, np.zeros_like(logs)] if np.any(logs) else [logs]
 
 
 def _modelled(rows: Rows, logs: Array) -> tuple[float, Array, Array] | None:

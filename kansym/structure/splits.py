@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from kansym.structure.surrogate import Surrogate, fit_surrogate
-from kansym.structure.symmetry import Rows, on_logarithms
+from kansym.structure.symmetry import Rows, on_logarithms, scales_of
 
 Array = np.ndarray
 POINTS = 28
@@ -100,11 +100,9 @@ def fit_smooth(rows: Rows, seed: int = 0) -> Smooth | None:
     target."""
     if not rows.held_target.std() > 1e-12 * np.max(np.abs(rows.held_target)):
         return None
-    every = np.vstack([rows.inputs, rows.held_inputs])
-    positive = np.all(every > 0, axis=0)
     positive_target = bool(np.all(rows.target > 0) and np.all(rows.held_target > 0))
     best: Smooth | None = None
-    for logs in [np.zeros_like(positive)] + ([positive] if np.any(positive) else []):
+    for logs in reversed(scales_of(rows)):
         for log_target in (False, True) if positive_target else (False,):
             found = _fit_one(rows, logs, log_target, seed)
             if found is not None and (best is None or found.held_out < best.held_out):

@@ -29,6 +29,7 @@ LOOSEST = 0.08
 FACTOR = 1.3
 SCALING_FLOOR = 2e-4
 COMBINATION_FLOOR = 2e-6
+ROUGHEST = 0.2  # held-out error of a model whose gradients are looked at
 ROUGHEST_PAIR = 0.1  # of the slopes by two columns, what may be left of a combination
 LEAST_BENT = 0.05  # times the gain, by which the slopes beside it must vary: a line alone is no combination
 POOR = 0.01
@@ -150,21 +151,31 @@ def _rational_power(x: Array, exponent: Fraction) -> Array:
 
 def find_scaling(rows: Rows) -> Scaling | None:
     """The largest verified family of scaling laws, as the reduction it allows; None when there is none."""
+    ways = [(logs, mode) for logs in scales_of(rows) for mode in _target_modes(rows)]
+    models = [model for logs, mode in ways if (model := _Model.of(rows, logs, mode)) is not None]
+    allowed = max(FACTOR * min((model.error for model in models), default=0.0), SCALING_FLOOR)
+    found = [each for model in models if (each := _verified_scaling(rows, model, allowed)) is not None]
+    return min(found, key=lambda each: (len(each[0].invariants), each[1]))[0] if found else None
+
+
+def scales_of(rows: Rows) -> list[Array]:
+    """The ways to look at the columns (D,): positive ones by logarithms, and only those that lie evenly there."""
+    positive, evenly = columns_of_one_sign(rows), evenly_on_logarithms(rows)
+    plain = np.zeros_like(positive) if np.array_equal(positive, evenly) else evenly
+    return [positive, plain] if np.any(positive) else [positive]
+
+
+def evenly_on_logarithms(rows: Rows) -> Array:
+    """Which columns (D,) are positive and lie less askew on a logarithmic scale than as they are."""
     positive = columns_of_one_sign(rows)
-    best, error = None, np.inf
-    for logs in _distinct(positive, np.zeros_like(positive)):
-        for positive_target in _target_modes(rows):
-            found = _scaling_in(rows, logs, positive_target)
-            if found is None:
-                continue
-            left = len(found[0].invariants)
-            if best is None or (left, found[1]) < (len(best.invariants), error):
-                best, error = found
-    return best
+    return positive & (_skewness(on_logarithms(rows.inputs, positive)) < _skewness(rows.inputs))
 
 
-def _distinct(first: Array, second: Array) -> list[Array]:
-    return [first] if np.array_equal(first, second) else [first, second]
+def _skewness(inputs: Array) -> Array:
+    """How far columns (N, D) are from lying alike on both sides of their means, (D,)."""
+    centred = inputs - inputs.mean(axis=0)
+    spread = np.maximum(centred.std(axis=0), 1e-300)
+    return np.abs(np.mean((centred / spread) ** 3, axis=0))
 
 
 def _target_modes(rows: Rows) -> list[bool]:
@@ -186,22 +197,40 @@ def on_logarithms(inputs: Array, logs: Array) -> Array:
     return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
 
 
-def _scaling_in(rows: Rows, logs: Array, positive_target: bool) -> tuple[Scaling, float] | None:
-    change = np.log if positive_target else (lambda y: y)
-    target, held = change(rows.target), change(rows.held_target)
-    held_points = on_logarithms(rows.held_inputs, logs)
-    surrogate = fit_surrogate(on_logarithms(rows.inputs, logs), target, held_points, held)
-    if surrogate is None or surrogate.held_out > 0.2:
-        return None
-    trusted = _trusted(held_points, surrogate.predict(held_points) - held)
-    probes, at = held_points[trusted], rows.held_inputs[trusted]
-    slopes = surrogate.gradient(probes) * np.where(logs, 1.0, at)
-    value = np.ones(len(probes)) if positive_target else surrogate.predict(probes)
-    table = np.column_stack([value, slopes])
-    full = _relative_error(surrogate, held_points, rows, positive_target)
-    for scaling in _proposals(table, surrogate.held_out):
+@dataclass(frozen=True)
+class _Model:
+    """A smooth model of the target, or of its logarithm, as far as its gradients can be believed.
+
+    table: (n, 1+D), values and slopes by the logarithms of the columns; of a target's logarithm, relative to values.
+    error: on held-out rows over the spread of the target; held_out: the same of what the model sees.
+    """
+
+    table: Array
+    error: float
+    held_out: float
+
+    @classmethod
+    def of(cls, rows: Rows, logs: Array, positive_target: bool) -> _Model | None:
+        """The model with the logarithms of some columns (D,) in their places; None where it says too little."""
+        change = np.log if positive_target else (lambda y: y)
+        target, held = change(rows.target), change(rows.held_target)
+        held_points = on_logarithms(rows.held_inputs, logs)
+        surrogate = fit_surrogate(on_logarithms(rows.inputs, logs), target, held_points, held)
+        if surrogate is None or surrogate.held_out > ROUGHEST:
+            return None
+        trusted = _trusted(held_points, surrogate.predict(held_points) - held)
+        probes, at = held_points[trusted], rows.held_inputs[trusted]
+        slopes = surrogate.gradient(probes) * np.where(logs, 1.0, at)
+        value = np.ones(len(probes)) if positive_target else surrogate.predict(probes)
+        error = _relative_error(surrogate, held_points, rows, positive_target)
+        return cls(np.column_stack([value, slopes]), error, surrogate.held_out)
+
+
+def _verified_scaling(rows: Rows, model: _Model, allowed: float) -> tuple[Scaling, float] | None:
+    """The first scaling law of a model that leaves no more than is allowed to a new one, and what it leaves."""
+    for scaling in _proposals(model.table, model.held_out):
         error = reduced_error(scaling.apply(rows), rows, scaling)
-        if error <= max(FACTOR * full, SCALING_FLOOR):
+        if error <= allowed:
             return scaling, error
     return None
 
@@ -246,7 +275,7 @@ def reduced_error(reduced: Rows, rows: Rows, step: Scaling | Combination | None 
     errors = []
     for positive_target in _target_modes(reduced):
         change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
-        logs = columns_of_one_sign(reduced)
+        logs = evenly_on_logarithms(reduced)
         held = on_logarithms(reduced.held_inputs, logs)
         model = fit_surrogate(
             on_logarithms(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target),
@@ -332,16 +361,18 @@ def find_combination(rows: Rows) -> Combination | None:
     columns = rows.inputs.shape[1]
     if columns < 2:
         return None
-    options = []
+    options, logs = [], evenly_on_logarithms(rows)
+    seen, held = on_logarithms(rows.inputs, logs), on_logarithms(rows.held_inputs, logs)
     for positive_target in _target_modes(rows):
         change = np.log if positive_target else (lambda y: y)
-        surrogate = fit_surrogate(rows.inputs, change(rows.target), rows.held_inputs, change(rows.held_target))
+        surrogate = fit_surrogate(seen, change(rows.target), held, change(rows.held_target))
         if surrogate is None or surrogate.held_out > 0.3:
             continue
-        full = _relative_error(surrogate, rows.held_inputs, rows, positive_target)
-        trusted = _trusted(rows.held_inputs, surrogate.predict(rows.held_inputs) - change(rows.held_target))
+        full = _relative_error(surrogate, held, rows, positive_target)
+        trusted = _trusted(held, surrogate.predict(held) - change(rows.held_target))
         points = rows.held_inputs[trusted]
-        found = _pairs(points, surrogate.gradient(points), not positive_target)
+        slopes = surrogate.gradient(held[trusted]) / np.where(logs, points, 1.0)
+        found = _pairs(points, slopes, not positive_target)
         options += [(score, full, combination) for score, combination in found]
     options.sort(key=lambda option: option[0])
     for score, full, combination in options[:4]:

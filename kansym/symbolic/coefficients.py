@@ -352,8 +352,9 @@ def _sharpened(group: _Group, v: Array, spline: Array, rows: Rows) -> _Group:
     return _Group(curve, terms, weights / np.mean(weights))
 
 
-def _length(groups: list[_Group]) -> tuple[int, int]:
-    return len(groups), sum(len(polynomial) for group in groups for _, polynomial in group.terms)
+def _length(groups: list[_Group]) -> tuple[int, int, int]:
+    curves = sum(group.curve is not None for group in groups)
+    return curves, len(groups), sum(len(polynomial) for group in groups for _, polynomial in group.terms)
 
 
 def _gathered(
@@ -363,11 +364,28 @@ def _gathered(
     groups = [_Group(None, ())]
     for at in order:
         fits = ((place, _polynomial(curves[at], group.curve, v, allowed)) for place, group in enumerate(groups))
+        lines = ((place, _line(curves[at], group.curve, allowed)) for place, group in enumerate(groups) if place)
         place, polynomial = next(((place, fit) for place, fit in fits if fit), (len(groups), ((0, 1.0),)))
+        constant = 0.0
+        if place == len(groups):
+            place, (constant, factor) = next(((at, line) for at, line in lines if line), (place, (0.0, 1.0)))
+            polynomial = ((0, factor),)
         if place == len(groups):
             groups.append(_Group(curves[at], ()))
         groups[place] = replace(groups[place], terms=(*groups[place].terms, (terms[at], polynomial)))
+        if constant:
+            groups[0] = replace(groups[0], terms=(*groups[0].terms, (terms[at], ((0, constant),))))
     return [group for group in groups if group.terms]
+
+
+def _line(curve: Array, base: Array | None, allowed: float) -> tuple[float, float] | None:
+    """(c, b) where c + b times the base (N,) follows the curve (N,)."""
+    if base is None:
+        return None
+    columns = np.column_stack([np.ones(len(curve)), base])
+    constant, factor = np.linalg.lstsq(columns, curve, rcond=None)[0].tolist()
+    left = np.linalg.norm(constant + factor * base - curve)
+    return (constant, factor) if left < allowed * np.linalg.norm(curve - curve.mean()) else None
 
 
 def _polynomial(curve: Array, base: Array | None, v: Array, allowed: float) -> Polynomial | None:

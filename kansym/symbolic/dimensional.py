@@ -113,11 +113,13 @@ def _cheap(reading: _Reading, basis: Scaling, _: Budget | Part) -> list[Candidat
     if inner.columns == 0:
         constant = Constant(float(np.average(inner.fit.target, weights=inner.fit.weights)))
         return [replace(_lifted(Candidate(constant, 0.0, ""), reduced, reading.table), origin=SINGLE)]
-    found: list[Candidate] = []
-    for expression in _short(inner):
-        if allowed(expression, reading.library):
-            found.append(_lifted(Candidate(expression, 0.0, "polynomial"), reduced, reading.table))
-    return found
+    return _at_once(reading, inner, reduced)
+
+
+def _at_once(reading: _Reading, inner: Table, reduced: Reduced) -> list[Candidate]:
+    """Candidates of a reduced table from linear algebra alone."""
+    short = (expression for expression in _short(inner) if allowed(expression, reading.library))
+    return [_lifted(Candidate(expression, 0.0, "polynomial"), reduced, reading.table) for expression in short]
 
 
 def _by_natural(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[Candidate]:
@@ -144,6 +146,10 @@ def _thorough(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[
         inner = inner_table(reading.table, reduced)
         if inner is None:
             continue
+        if reduced is not chain[0] and inner.columns:
+            found += _at_once(reading, inner, reduced)
+            if finished(found, reading.table.goal):
+                break
         made = reading.natural(inner, reduced, budget) if len(chain) > 1 and number < len(chain) - 1 else []
         made += solve(inner, budget, reading.library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
         found += [_lifted(candidate, reduced, reading.table) for candidate in made]

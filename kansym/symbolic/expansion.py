@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import product
@@ -146,6 +147,40 @@ def _roots_of_difference(base: Sum, parts: Parts) -> tuple[Expression, Expressio
         if a is not None and b is not None:
             return written(a), written(b)
     return None
+
+
+def divided_out(above: Sequence[Factored], below: Sequence[Factored]) -> Iterator[tuple[Factored, list[Factored]]]:
+    """Monomials m and the terms of what a sum leaves beyond m times another sum, where these are fewer.
+
+    (x**2 + 3*x + 1)/(x + 3) is x + 1/(x + 3); (1 - x)/(1 + x) stays. Fitted numbers are taken for one where they
+    differ by rounding.
+    """
+    for term, other in product(above, below) if len(above) > 2 else ():
+        inverse = other.raised(Fraction(-1))
+        if inverse is None:
+            continue
+        quotient = term.times(inverse)
+        minus = quotient.times(Factored((MINUS,)))
+        left = _added_up([*above, *(minus.times(each) for each in below)])
+        if left is not None and 0 < len(left) < len(above):
+            yield quotient, left
+
+
+def _added_up(terms: Sequence[Factored]) -> list[Factored] | None:
+    """Like terms added up, those that cancel but for rounding left out; None where numbers do not add."""
+    alike: dict[tuple, list[Factored]] = {}
+    for term in terms:
+        alike.setdefault(term.key, []).append(term)
+    found: list[Factored] = []
+    for several in alike.values():
+        sizes = [math.prod(number.value for number in term.numbers) for term in several]
+        if len(several) > 1 and abs(sum(sizes)) <= ROUNDING * max(map(abs, sizes)):
+            continue
+        if len(several) > 1 and any(len(term.numbers) > 1 for term in several):
+            return None
+        exact = collected(several)
+        found += exact if exact is not None else [Factored((Constant(sum(sizes)),), several[0].powers)]
+    return found
 
 
 # --- exponentials --------------------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ def quick_relations(rows: Rows) -> Iterator[Expression]:
 def further_relations(rows: Rows) -> Iterator[Expression]:
     """Relations of three columns of which two or all are seen through functions, or one as a product or quotient."""
     if rows.inputs.shape[1] == MOST_COLUMNS_CHANGED:
-        found = list(_of_functions(rows, range(2, 4), CHANGED_DEGREES))
+        linear = (1,) * MOST_COLUMNS_CHANGED  # in each: cos(a)*cos(b)*cos(c)
+        found = list(_of_functions(rows, range(2, 4), (*CHANGED_DEGREES, linear)))
         yield from found
         if not found:
             yield from _of_numbers(rows, range(1, 2))
@@ -144,9 +145,13 @@ def exact_quotients(rows: Rows) -> Iterator[Expression]:
 
 
 def _one_to_the_third(columns: int) -> Iterator[tuple[int, ...]]:
-    """The largest degrees of terms that are linear in all columns but one: r**3*(a + 2) is of total degree 4."""
+    """The largest degrees of terms that are linear in all columns but one: r**3*(a + 2) is of total degree 4.
+
+    Of two columns the other one may be squared too.
+    """
     if 2 <= columns <= MOST_COLUMNS_ONE_CHANGED:
-        yield from (tuple(DEGREE if at == steep else 1 for at in range(columns)) for steep in range(columns))
+        for other in range(1, 3 if columns == 2 else 2):
+            yield from (tuple(DEGREE if at == steep else other for at in range(columns)) for steep in range(columns))
 
 
 def exact_roots(rows: Rows) -> Iterator[Expression]:

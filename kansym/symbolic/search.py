@@ -10,6 +10,7 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.structure import symmetry
+from kansym.structure.hidden_sums import HiddenSum, Inner, find_hidden_sum
 from kansym.structure.neighbours import find_neighbours
 from kansym.structure.noisy_symmetry import likely_step
 from kansym.structure.order import find_order
@@ -22,7 +23,7 @@ from kansym.symbolic.coefficients import varying
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
+from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.lowdim import drawn, solve
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
@@ -37,9 +38,11 @@ LIFTED = 10
 TRAINED_SHARE = 0.4  # of the time left, for sums of powers and products of all columns
 ONE_SIGNED_SHARE = 0.5  # of the time left, for the target divided by what gives it its sign
 SIMILAR_SHARE = 0.3  # of the time left, for the curve of a similarity law
+CURVE_SHARE = 0.5  # of the time left, for a table of which one column is left
 PLAIN_SHARE = 0.5  # of the time left, for sums and products of pieces
 TRIAL_SHARE = 0.35  # of the time left, for reductions by trial
 FEWEST = 40  # rows from which symmetries are looked for
+MOST_PARTS, PLAIN = 3, 1e-3  # denominator of an exponent that is a fraction, and how near a trained one comes to it
 Lift = Callable[[Expression], Expression]
 
 
@@ -58,13 +61,14 @@ def reduce_table(rows: symmetry.Rows, budget: Budget | Part) -> list[Reduced]:
     return [first, *reductions(first, budget, by_gradients)]
 
 
-Finder = Callable[[symmetry.Rows], Scaling | Combination | None]
+Step = Scaling | Combination | HiddenSum
+Finder = Callable[[symmetry.Rows], Step | None]
 
 
-def by_gradients(rows: symmetry.Rows) -> Scaling | Combination | None:
+def by_gradients(rows: symmetry.Rows) -> Step | None:
     """A reduction that the gradients of a smooth model show, or which rows are near where no model is any good."""
     shown = likely_step(rows, find_combination(rows) or find_scaling(rows))
-    return shown or find_order(rows) or find_neighbours(rows)
+    return shown or find_hidden_sum(rows) or find_order(rows) or find_neighbours(rows)
 
 
 def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
@@ -89,26 +93,66 @@ def _trivial(step: Scaling) -> bool:
     return len(step.invariants) == len(step.prefactor)
 
 
-def _lifted(outer: Lift, step: Scaling | Combination) -> Lift:
+def _lifted(outer: Lift, step: Step) -> Lift:
     if isinstance(step, Scaling):
         prefactor = monomial(step.prefactor)
         replacements = [monomial(exponents) for exponents in step.invariants]
         return lambda expression: outer(multiply(prefactor, expression.substitute(replacements)))
+    if isinstance(step, HiddenSum):
+        return lambda expression: outer(expression.substitute(_in_place(step, hidden_sum(step), expression)))
     second = raise_to(Variable(step.second), _POWERS[step.phi])
     gained = (multiply(_known(step.gain), second),) if step.gain else ()
-    return lambda expression: outer(
-        add(*gained, expression.substitute(_combined(step, max((*expression.variables, step.second), default=0) + 1)))
-    )
+    first = raise_to(Variable(step.first), _POWERS[step.phi])
+    total = add(first, multiply(_known(step.coefficient), second))
+    return lambda expression: outer(add(*gained, expression.substitute(_in_place(step, total, expression))))
 
 
 _POWERS = {"x": Fraction(1), "x^2": Fraction(2), "x^-1": Fraction(-1)}
 
 
-def _combined(step: Combination, count: int) -> list[Expression]:
+def _in_place(step: Combination | HiddenSum, total: Expression, expression: Expression) -> list[Expression]:
+    """The columns of a formula of a table in which the total of two columns has taken the place of the first."""
+    count = max((*expression.variables, step.second), default=0) + 1
     old: list[Expression] = [Variable(i if i < step.second else i + 1) for i in range(count)]
-    first, second = (raise_to(Variable(i), _POWERS[step.phi]) for i in (step.first, step.second))
-    old[step.first] = add(first, multiply(_known(step.coefficient), second))
+    old[step.first] = total
     return old
+
+
+def hidden_sum(step: HiddenSum) -> Expression:
+    """The sum of functions of two columns, or their product where these are logarithms."""
+    one, other = step.inner
+    first, second = _argument(one, Variable(step.first)), _argument(other, Variable(step.second))
+    if step.is_product:
+        return multiply(first, _to_the(second, step.coefficient))
+    power = whole(1) if step.factor is None else raise_to(Variable(step.factor[0]), step.factor[1])
+    return add(_function(one, first), multiply(_known(step.coefficient), power, _function(other, second)))
+
+
+def _argument(inner: Inner, x: Expression) -> Expression:
+    """What the function of a column is of."""
+    own = raise_to(x, Fraction(2)) if inner.squared else x
+    signed = multiply(whole(-1), own) if inner.ahead else own
+    return add(Constant(inner.shift), signed) if inner.shift else signed
+
+
+def _function(inner: Inner, argument: Expression) -> Expression:
+    if inner.kind == "power":
+        return _to_the(argument, inner.number)
+    if inner.kind == "exponential":
+        return call("exp", multiply(Constant(inner.number), argument))
+    name, _, power = inner.kind.partition("^")
+    return raise_to(call(_CALLS.get(name, name), argument), Fraction(power or 1))
+
+
+_CALLS = {"logarithm": "log"}
+
+
+def _to_the(base: Expression, exponent: float) -> Expression:
+    """A power, of a known exponent where it is a small fraction."""
+    near = Fraction(exponent).limit_denominator(MOST_PARTS)
+    if abs(float(near) - exponent) < PLAIN:
+        return raise_to(base, near)
+    return call("exp", multiply(Constant(exponent), call("log", base)))
 
 
 def _known(number: float) -> Constant:
@@ -122,10 +166,12 @@ def monomial(exponents: tuple[Fraction, ...]) -> Expression:
     return multiply(*(raise_to(Variable(j), p) for j, p in enumerate(exponents) if p))
 
 
-def describe(step: Scaling | Combination) -> str:
+def describe(step: Step) -> str:
     """A reduction in words."""
     if isinstance(step, Scaling):
         return f"scaling law: {len(step.prefactor)} variables act as {len(step.invariants)}"
+    if isinstance(step, HiddenSum):
+        return f"columns {step.first} and {step.second} act through a sum of functions of each"
     return f"columns {step.first} and {step.second} act together as one ({step.phi}, {step.coefficient:+.4g})"
 
 
@@ -208,6 +254,8 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
     for reduced in chain[:0:-1]:
         cheap = solve_cheaply(_inner(reduced, table), budget, library)
         yield [lifted(candidate, reduced, table) for candidate in ranked(cheap, price_of(len(table.fit)), LIFTED)]
+    if chain[-1].steps and chain[-1].rows.inputs.shape[1] == 1:
+        yield _solved(chain.pop(), table, budget.part(CURVE_SHARE * budget.remaining), library)
     if symmetric and "products" not in table.without:
         share = budget.part(TRAINED_SHARE * budget.remaining)
         yield _trained(products(table.fit), "sum of products", [], table, share, library)
@@ -218,12 +266,17 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
         share = budget.part(TRIAL_SHARE * budget.remaining)
         chain += reductions(chain[-1], budget, lambda rows: by_trial(rows, share))
     for reduced in chain[::-1]:
-        inner = _inner(reduced, table)
-        solved = solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
-        yield [lifted(candidate, reduced, table) for candidate in solved]
+        yield _solved(reduced, table, budget, library)
         if reduced is chain[-1] and not whole:
             kinds = tuple(kind for kind in KINDS if reduced is not plain or kind not in SUREST)
             yield _parts(reduced, table, budget, library, kinds)
+
+
+def _solved(reduced: Reduced, table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:
+    """Candidates of all checks on a reduced table."""
+    inner = _inner(reduced, table)
+    solved = solve(inner, budget, library)[: LIFTED if inner.columns > 1 else 2 * LIFTED]
+    return [lifted(candidate, reduced, table) for candidate in solved]
 
 
 def _similar(law: Scaling, raw: Reduced, table: Table, budget: Budget | Part, library: Library) -> list[Candidate]:

@@ -91,7 +91,7 @@ def _functions(columns: int, rows: int) -> Iterator[list[Expression]]:
     for expressions in sets:
         if ROWS_PER_FUNCTION * len(expressions) < rows:
             yield expressions
-    for listed in (_mixed, _waves) if columns <= MOST_MIXED else ():
+    for listed in (_mixed, _waves, _products_of_waves) if columns <= MOST_MIXED else ():
         expressions = listed(names)
         if ROWS_PER_WAVE * len(expressions) < rows:
             yield expressions
@@ -114,6 +114,12 @@ def _waves(names: list[Expression]) -> list[Expression]:
         waves = [call(name, argument) for argument in ways for name in ("sin", "cos")]
         found += [multiply(factor, wave) for wave in waves for factor in factors]
     return found
+
+
+def _products_of_waves(names: list[Expression]) -> list[Expression]:
+    """All products of a column, its sine or its cosine, for some of the columns."""
+    ways = [(whole(1), name, call("sin", name), call("cos", name)) for name in names]
+    return [multiply(*factors) for factors in product(*ways)][1:]
 
 
 def _within(expressions: list[Expression], rows: Rows) -> Iterator[Expression]:

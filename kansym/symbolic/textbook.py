@@ -14,7 +14,15 @@ import numpy as np
 
 from kansym.symbolic.arithmetic import MINUS, ONE
 from kansym.symbolic.canonical import canonical
-from kansym.symbolic.expansion import expanded, grouped, in_one_exponential, in_order, squares_apart, without_letter
+from kansym.symbolic.expansion import (
+    divided_out,
+    expanded,
+    grouped,
+    in_one_exponential,
+    in_order,
+    squares_apart,
+    without_letter,
+)
 from kansym.symbolic.expression import (
     Call,
     Constant,
@@ -48,7 +56,7 @@ from kansym.symbolic.monomials import (
 from kansym.symbolic.notation import plain
 from kansym.symbolic.reading import base_and_exponent, best_of, is_column, key, term_order, written_length
 from kansym.symbolic.simplify import same_values
-from kansym.symbolic.terms import factors_of, product_of, split, terms_of
+from kansym.symbolic.terms import factors_of, product_of, split, sum_of, terms_of
 
 Array = np.ndarray
 HALF = Fraction(1, 2)
@@ -192,6 +200,7 @@ class _Rules:
                 yield from self.forms(merged)
             for form in dict.fromkeys([node, changed, *opened_factors(changed), *self._tangents(changed)]):
                 yield from self._products(form)
+            yield from self._divided_out(changed)
 
     # products
 
@@ -206,6 +215,29 @@ class _Rules:
             if (2 * up) % 2 == 0 or self.sign(tangent) == 1:
                 rest = [raise_to(b, e) for b, e in factors if (b, e) not in ((above, up), (below, down))]
                 yield multiply(*rest, raise_to(tangent, 2 * up))
+
+    def _divided_out(self, node: Expression) -> Iterator[Expression]:
+        """The product with a quotient of sums in it as a monomial and a shorter quotient."""
+        parts = self.parts(node) if isinstance(node, Product) else None
+        sums = {} if parts is None else {base: e for base, e in parts.powers.items() if isinstance(base, Sum)}
+        for above, below in permutations(sums, 2):
+            if parts is None or (sums[above], sums[below]) != (1, -1):
+                continue
+            known = [[self.parts(term) for term in each.terms] for each in (above, below)]
+            if any(term is None for terms in known for term in terms):
+                continue
+            rest = Factored(parts.numbers, {base: e for base, e in parts.powers.items() if base not in (above, below)})
+            for quotient, left in divided_out(*([term for term in terms if term] for terms in known)):
+                if rest.powers:
+                    yield multiply(written(rest), in_order([written(quotient), self._over(left, below)]))
+                else:  # a number goes into the terms
+                    numbered = self._over([rest.times(term) for term in left], below)
+                    yield in_order([written(rest.times(quotient)), numbered])
+
+    def _over(self, terms: Sequence[Factored], below: Expression) -> Expression:
+        """A sum of products over another sum."""
+        above = sum_of(sorted(map(written, terms), key=term_order))
+        return multiply(above, raise_to(below, Fraction(-1)))
 
     def _products(self, node: Expression) -> Iterator[Expression]:
         parts = self.parts(node)
