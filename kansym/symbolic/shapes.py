@@ -170,10 +170,10 @@ def _thermal(z: Array) -> Array:
     return _grid((-2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0), _rates_over_decades(z))
 
 
-def _rates_over_decades(z: Array) -> Array:
-    """Positive rates from those that bend the largest points to those that bend all but the smallest, 5 a decade."""
+def _rates_over_decades(z: Array, a_decade: int = 5) -> Array:
+    """Positive rates from those that bend the largest points to those that bend all but the smallest."""
     low, high = 0.3 / np.ptp(z), 60.0 / min(float(np.ptp(z)), 3.0 * float(np.quantile(z, 0.2)))
-    return np.geomspace(low, high, max(12, round(5 * np.log10(high / low))))
+    return np.geomspace(low, high, max(12, round(a_decade * np.log10(high / low))))
 
 
 def _stretched(z: Array) -> Array:
@@ -238,11 +238,11 @@ FAMILIES: tuple[Family, ...] = (
         lambda z: _peaks(lambda s: -2.0 / s)(np.log(z)),
         positive=True,
     ),
-    Family("angle", (call("atan", _RATE),), lambda z: _rates_over_decades(z)[:, None], positive=True),
+    Family("angle", (call("atan", _RATE),), lambda z: _rates_over_decades(z, 16)[:, None], positive=True),
     Family(
         "angle of a square",
         (call("atan", _times(raise_to(X, Fraction(2)))),),
-        lambda z: _rates_over_decades(z**2)[:, None],
+        lambda z: _rates_over_decades(z**2, 16)[:, None],
         positive=True,
     ),
     Family("angle beside a place", (call("atan", _times(_CENTRED)),), _peaks(lambda s: 1.0 / s)),

@@ -32,6 +32,7 @@ BLOCKS, BESIDE = 4, 8  # oscillations of each family, and of all, beside which a
 LEFT, TOLD_APART = 1e-5, 1e-3  # of a shape's length, what the background and what another shape must leave
 TURN, TURN_BESIDE = 2.0, 4.0  # radians
 PAIRS = 2  # of each two families
+THINNED, THREES = (14, 27), 600  # members of a family with one and with two numbers in threes; threes that are trained
 FLOOR = 1e-28
 HOPELESS = 80.0  # nats by which a sum may be worse than the best
 SETTLED = 1e-12  # relative change of the misfit at which training ends
@@ -161,6 +162,7 @@ def sums_of_shapes(rows: Rows, most: int = 3) -> Iterator[list[Expression]]:
         trials += _single(grids[-1]) if size == 1 else []
         trials += [trial for degree in (0, 1) for trial in _of_size(size, grids[degree])]
         sure = [trial for degree in (0, 1) for trial in _triples(grids[degree])] if size == 3 else []
+        sure += _threes(grids[0]) if size == 3 else []
         best = _best(trials, sure, points)
         fits = [polish(_written(each, points), rows, 100) for each in _in_turn(best, WRITTEN)]
         yield [fit.expression for fit in fits if np.isfinite(fit.mean_square)]
@@ -322,6 +324,65 @@ def _with(members: _Members, first: int, target: Array) -> tuple[float, tuple[in
     i, j = divmod(int(np.argmax(gains)), len(kept))
     chosen = first, first + 1 + int(kept[i]), first + 1 + int(kept[j])
     return float(given @ target) ** 2 + float(gains[i, j]), chosen
+
+
+def _threes(grid: _Grid) -> list[_Sum]:
+    """The best threes of families of single columns, these thinned, before any training.
+
+    Two of three shapes may be worse than what imitates all three, so that growing misses the third.
+    """
+    plain = [each for each in grid.members if each.columns.shape[1] == 1 and each.inner.size]
+    chosen = [np.linspace(0, len(each.inner) - 1, min(len(each.inner), _thinned(each))).astype(int) for each in plain]
+    columns = np.vstack([each.columns[at, 0] for each, at in zip(plain, chosen, strict=True)])
+    places = [(family, int(at)) for family, several in enumerate(chosen) for at in several]
+    ends = np.cumsum([0, *map(len, chosen)])
+    onto, inner = columns @ grid.target, columns @ columns.T
+    best, by = np.full((len(plain),) * 3, -1.0), np.zeros((len(plain),) * 3, dtype=int)
+    for first, (family, _) in enumerate(places):
+        gains = _gains_beside(first, slice(None), slice(None), onto, inner)
+        tops = np.maximum.reduceat(np.maximum.reduceat(gains, ends[:-1], axis=0), ends[:-1], axis=1)
+        by[family] = np.where(tops > best[family], first, by[family])
+        best[family] = np.maximum(best[family], tops)
+    found = []
+    for key in _best_of_each_length(best, np.array([each.inner.shape[1] for each in plain])):
+        first, (second, third) = int(by[key]), (slice(ends[at], ends[at + 1]) for at in key[1:])
+        gains = _gains_beside(first, second, third, onto, inner)
+        i, j = np.unravel_index(int(np.argmax(gains)), gains.shape)
+        members = first, int(second.start + i), int(third.start + j)
+        found.append(grid.sum_of(tuple(plain[places[at][0]].shape(places[at][1]) for at in members), float(best[key])))
+    return found
+
+
+def _thinned(members: _Members) -> int:
+    return THINNED[min(members.inner.shape[1], len(THINNED)) - 1]
+
+
+def _best_of_each_length(gains: Array, numbers: Array) -> list[tuple[int, int, int]]:
+    """The threes of families with the largest gains (F, F, F), those of few and of many numbers (F,) in turn."""
+    ordered = [key for key in zip(*np.nonzero(gains > 0), strict=True) if key[0] <= key[1] <= key[2]]
+    ordered.sort(key=lambda key: -gains[key])
+    classes: dict[int, list[tuple[int, int, int]]] = {}
+    for key in ordered:
+        classes.setdefault(int(numbers[list(key)].sum()), []).append(key)
+    turns = zip_longest(*(classes[size] for size in sorted(classes)))
+    return [key for turn in turns for key in turn if key is not None][:THREES]
+
+
+def _gains_beside(first: int, second: slice, third: slice, onto: Array, inner: Array) -> Array:
+    """What one unit column of each of two ranges takes, with a given one beside, of the square of a target.
+
+    onto: (K,), the target by the columns. inner: (K, K), the columns by each other.
+    """
+    shared = inner[first]
+    new = 1.0 - shared**2 > TOLD_APART**2
+    size = np.sqrt(np.where(new, 1.0 - shared**2, 1.0))
+    rest = (onto - shared * onto[first]) / size
+    between = inner[second, third] - np.outer(shared[second], shared[third])
+    between = between / np.outer(size[second], size[third])
+    gap = 1.0 - between**2
+    apart = (gap > TOLD_APART**2) & np.outer(new[second], new[third])
+    gains = rest[second, None] ** 2 + rest[None, third] ** 2 - 2.0 * np.outer(rest[second], rest[third]) * between
+    return np.where(apart, gains / np.where(apart, gap, 1.0) + onto[first] ** 2, -1.0)
 
 
 def _grown(found: _Sum, grid: _Grid, points: _Points) -> list[_Sum]:

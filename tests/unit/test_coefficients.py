@@ -53,6 +53,13 @@ def test_a_curve_that_others_are_multiples_of_is_written_once() -> None:
     assert to_text(best, NAMES).count("sqrt") == 1
 
 
+def test_curves_that_differ_by_a_constant_and_a_factor_are_one() -> None:
+    rows = rows_of(lambda p, q, z: 13.1 + 0.6 * p + (0.4 * p - 11.4) * np.exp(0.16 * z), 3)
+    best = min(varying(rows, FUNCTIONS), key=lambda found: mean_square(found, rows))
+    assert np.sqrt(mean_square(best, rows)) < 1e-12 * rows.spread
+    assert to_text(best, NAMES).count("exp") == 1
+
+
 def test_a_sum_under_a_link_is_found() -> None:
     rows = rows_of(lambda p, q, z: 1.0 / ((p + 3.0) / (1 + np.exp(z)) + q + 3.0), 3)
     assert find_models(rows)[0].link.name == "1/y"

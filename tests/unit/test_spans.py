@@ -47,8 +47,9 @@ def test_a_sum_is_found_with_the_terms_that_it_has(law: Callable[..., Array], co
         (lambda a, b, q: (1.0 + a * q) * (1.0 + b * q), 3),
         (lambda g, k, w, f, e: g + k * (np.cos(w + f) + e * np.cos(w)), 5),
         (lambda a, b, t: 2.0 * a * np.sin(t) - b * np.cos(t) + 0.5 * a, 3),
+        (lambda d, u, h: np.sin(d) * np.sin(u) + np.cos(d) * np.cos(u) * np.cos(h), 3),
     ],
-    ids=["products of four", "waves of sums", "waves times columns"],
+    ids=["products of four", "waves of sums", "waves times columns", "products of waves"],
 )
 def test_products_of_squares_and_waves_are_in_the_span(law: Callable[..., Array], columns: int) -> None:
     rows = rows_of(law, columns, 700)

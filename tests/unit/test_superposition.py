@@ -69,9 +69,13 @@ def test_families_of_any_column_take_negative_ones(family: Family) -> None:
         (lambda x: 5.0 * np.exp(-0.2 * x) + 3.0 * np.exp(-1.7 * x), 2),
         (lambda x: 1.0 / np.tanh(x / 1.3) - 1.3 / x, 2),
         (lambda x: 5.0 * np.exp(-0.1 * x) + 3.0 * np.exp(-0.7 * x) + 2.0 * np.exp(-4.0 * x), 3),
+        (lambda x: 4.2 * (1.0 - np.exp(-0.4 * x)) ** 3.06, 1),
+        (lambda x: 13.0 * np.arctan(0.76 * x) + 3.5 * np.arctan((x / 7.5) ** 2), 2),
+        (lambda x: 3.6 * x**-0.8 - 6.5 * np.exp(-0.6 * (x - 3.3) ** 2) + 0.002 * x**4, 3),
     ],
-    ids=["damped", "bell", "Weibull", "chirp", "Gompertz", "Hill", "two decays", "Langevin", "three decays"],
-)
+    ids=["damped", "bell", "Weibull", "chirp", "Gompertz", "Hill", "two decays", "Langevin", "three decays",
+         "Richards", "two angles", "hearing"],
+)  # fmt: skip
 def test_a_law_that_is_a_sum_of_shapes_is_found_to_the_last_digits(law, most: int) -> None:
     error, _ = _best(_rows(law), most)
     assert error < 1e-20

@@ -56,6 +56,16 @@ def test_a_thermal_spectrum_has_one_variable_left() -> None:
     assert reduced_error(reduced, rows, found) < 1e-3
 
 
+def test_columns_are_seen_on_the_scale_on_which_they_lie_evenly() -> None:
+    def scattering(a: Array, w: Array, v: Array, b: Array) -> Array:
+        return a**2 * (v / w) ** 2 * (v / w + w / v - np.sin(b) ** 2)
+
+    rows = table(scattering, ((1, 5), (1, 5), (1, 5), (0.01, 6)), 1000)  # the angle is no function of its logarithm
+    found = find_scaling(rows)
+    assert found is not None and found.prefactor[0] == 2
+    assert any(each[3] for each in found.invariants) and len(found.invariants) == 2
+
+
 def test_a_relativistic_mass_keeps_the_ratio_of_the_speeds() -> None:
     rows = table(lambda m, v, c: m / np.sqrt(1 - v**2 / c**2), ((1, 5), (1, 2), (3, 10)))
     found = find_scaling(rows)
