@@ -16,24 +16,38 @@ from kansym.symbolic.canonical import canonical
 from kansym.symbolic.expression import Call, Constant, Expression, Product, Sum, add, call, multiply, raise_to
 
 Array = np.ndarray
-NEAR_POWER = 0.02  # of an exponent
+NEAR_POWER, NO_POWER = 0.02, 1e-3  # of an exponent; exponents that stand for a logarithm
 FAINT = 1e-3  # of the largest term of a sum, at every row
 
 
 def plainer(expression: Expression, inputs: Array) -> Iterator[Expression]:
     """The formula with plain exponents, without terms that hardly count in their sums, and both at once.
 
+    A power of an exponent next to 0, which only bends, is written as the logarithm that it stands for.
+
     Args:
         expression: with constants fitted to rows.
         inputs: (N, D) of these rows.
     """
     plain = canonical(expression)
+    if (logarithms := canonical(plain.map(_as_logarithm))) != plain:
+        yield logarithms
     powers = _with_plain_powers(plain)
     if powers != plain:
         yield powers
     for form in dict.fromkeys((plain, powers)):
         if (shorter := _without_faint_terms(form, inputs)) != form:
             yield shorter
+
+
+def _as_logarithm(node: Expression) -> Expression:
+    """p*log(u) for u**p with p next to 0: but for a constant they are the same."""
+    if not (isinstance(node, Call) and node.name == "exp" and isinstance(node.argument, Product)):
+        return node
+    numbers = [factor for factor in node.argument.factors if isinstance(factor, Constant)]
+    logs = [factor for factor in node.argument.factors if isinstance(factor, Call) and factor.name == "log"]
+    power = len(numbers) == len(logs) == 1 and len(node.argument.factors) == 2
+    return node.argument if power and numbers[0].label is None and abs(numbers[0].value) < NO_POWER else node
 
 
 def _with_plain_powers(expression: Expression) -> Expression:

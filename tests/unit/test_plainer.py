@@ -40,3 +40,8 @@ def test_others_have_no_plainer_reading(text: str) -> None:
 def test_a_term_that_counts_at_one_row_alone_stays() -> None:
     rows = np.array([[1.0], [1.0], [1e5]])
     assert not list(plainer(parse("7.5 + 0.00002*x", ("x",)), rows))
+
+
+def test_a_power_next_to_none_is_the_logarithm_that_it_stands_for() -> None:
+    found = next(plainer(parse("7.5 - 4.1*exp(0.0002*log(x + 3.3))", ("x",)), X))
+    assert found == canonical(parse("7.5 - 4.1*0.0002*log(x + 3.3)", ("x",)))
