@@ -101,7 +101,7 @@ class Inner:
         own = (self.number,) if KINDS[self.kind].trained else ()
         return (*own, self.shift) if self.shift else own
 
-    def with_numbers(self, numbers: Sequence[float]) -> Inner:
+    def with_numbers(self, numbers: Sequence[float] | Array) -> Inner:
         """The function with other numbers."""
         number = float(numbers[0]) if KINDS[self.kind].trained else self.number
         return replace(self, number=number, shift=float(numbers[-1]) if self.shift else 0.0)

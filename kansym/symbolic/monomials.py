@@ -273,10 +273,12 @@ def _first_square(
     """Three terms, by their places, that are one square, and the square; shared: the power of a column before it."""
     for first, second in combinations(range(len(terms)), 2):
         cross = plain_root(terms[first].times(terms[second]))
-        thirds = [k for k, term in enumerate(terms) if k not in (first, second) and cross and term.key == cross.key]
-        for third in thirds if cross is not None else ():
-            ratio = _value(terms[third]) / (2.0 * _value(cross))
-            square = _square(terms[first], terms[second], ratio, shared) if abs(abs(ratio) - 1.0) < SAME else None
+        if cross is None:
+            continue
+        for third, term in enumerate(terms):
+            ratio = _value(term) / (2.0 * _value(cross))
+            fits = third not in (first, second) and term.key == cross.key and abs(abs(ratio) - 1.0) < SAME
+            square = _square(terms[first], terms[second], ratio, shared) if fits else None
             if square is not None:
                 return (first, second, third), square
     return None
@@ -286,19 +288,16 @@ def _square(
     one: Factored, other: Factored, sign: float, shared: Callable[[Fraction, Fraction], Fraction]
 ) -> Expression | None:
     """c*(a + b)**2, or c*(a - b)**2 where c and the sign differ, for c*a**2 and c*b**2."""
-    nothing = Fraction(0)
-    powers = {
-        base: shared(one.powers.get(base, nothing), other.powers.get(base, nothing))
-        for base in {**one.powers, **other.powers}
-    }
+    none = Fraction(0)
+    bases = dict.fromkeys((*one.powers, *other.powers))
+    powers = {base: shared(one.powers.get(base, none), other.powers.get(base, none)) for base in bases}
     for numbers in ((), one.numbers):
         front = Factored(numbers, {base: e for base, e in powers.items() if e})
         over = front.raised(Fraction(-1))
-        roots = [] if over is None else [plain_root(term.times(over)) for term in (one, other)]
-        if len(roots) == 2 and roots[0] is not None and roots[1] is not None:
-            a, b = roots
-            alike = sign * _value(one) > 0
-            inner = [written(a), written(b if alike else b.times(Factored((MINUS,))))]
+        a = None if over is None else plain_root(one.times(over))
+        b = None if over is None else plain_root(other.times(over))
+        if a is not None and b is not None:
+            inner = [written(a), written(b if sign * _value(one) > 0 else b.times(Factored((MINUS,))))]
             return multiply(written(front), Power(Sum(tuple(sorted(inner, key=term_order))), Fraction(2)))
     return None
 
