@@ -198,7 +198,8 @@ class _Rules:
             yield changed
             for merged in self._merged(changed) if isinstance(changed, Sum) else ():
                 yield from self.forms(merged)
-            for form in dict.fromkeys([node, changed, *opened_factors(changed), *self._tangents(changed)]):
+            waves = (*self._tangents(changed), *_squares_of_sines(changed))
+            for form in dict.fromkeys([node, changed, *opened_factors(changed), *waves]):
                 yield from self._products(form)
             yield from self._divided_out(changed)
 
@@ -415,6 +416,19 @@ class _Rules:
                 known = even is not None and all((own * exponent).denominator == 1 for own in divisor.powers.values())
                 return even.raised(exponent) if even is not None and known else None
         return divisor.raised(exponent)
+
+
+def _squares_of_sines(node: Expression) -> Iterator[Expression]:
+    """The product with sin(u)**2/(1 + cos(u)) as 1 - cos(u), and the other way round."""
+    factors = [base_and_exponent(factor) for factor in factors_of(node)]
+    for (wave, up), (below, down) in permutations(factors, 2):
+        other = _one_with_cosine(below)
+        if other is None or wave != call("sin", other[1]) or up != -2 * down or up.denominator > 1:
+            continue
+        rest = [raise_to(b, e) for b, e in factors if (b, e) not in ((wave, up), (below, down))]
+        sign = Fraction(-other[0])
+        opposite = in_order([whole(1), multiply(ratio(sign), call("cos", other[1]))])
+        yield multiply(*rest, raise_to(opposite, -down))
 
 
 def _in_one_wave(node: Sum) -> Iterator[Expression]:
