@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 NOISE_SET, MONOMIALS = "noise", "monomials"
 SETS = ("feynman", "monomials", "bonus", "strogatz", "nguyen", "srsd", "srsd-easy", "srsd-medium", "srsd-hard",
         "empirical", "everyday", "everyday-view", "everyday-unseen", "textbook", "field", "workshop",
-        NOISE_SET)  # fmt: skip
+        "handbook", NOISE_SET)  # fmt: skip
 ALL = ("feynman", "bonus", "strogatz", "nguyen", "srsd-easy", "srsd-medium", "srsd-hard", "empirical",
-       "everyday-view", "everyday-unseen", "textbook", "field", "workshop", NOISE_SET)  # fmt: skip
+       "everyday-view", "everyday-unseen", "textbook", "field", "workshop", "handbook", NOISE_SET)  # fmt: skip
 LEVELS = {
     "srsd": ("srsd-easy", "srsd-medium", "srsd-hard"),
     "everyday": ("everyday-view", "everyday-unseen"),

@@ -30,7 +30,7 @@ def suite(name: str) -> list[str]:
 
     Args:
         name: feynman, bonus, strogatz, nguyen, srsd, srsd-easy, srsd-medium, srsd-hard, empirical, toys, everyday,
-            everyday-view, everyday-unseen, textbook, field or workshop.
+            everyday-view, everyday-unseen, textbook, field, workshop or handbook.
 
     Raises:
         DataError: if there is no such suite.

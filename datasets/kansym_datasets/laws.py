@@ -12,6 +12,7 @@ from kansym.errors import DataError, did_you_mean, quote
 
 SUITES = (
     "feynman", "bonus", "strogatz", "nguyen", "srsd", "empirical", "toys", "everyday", "textbook", "field", "workshop",
+    "handbook",
 )  # fmt: skip
 _SHARED = ("source", "licence", "rows")
 BASE_UNITS = ("m", "s", "kg", "K", "V")
@@ -60,7 +61,7 @@ class Law:
         target_unit: as `Variable.unit`.
         title: what the law is about; its name where the source has no title.
         level: easy, medium or hard for SRSD; view or unseen for the everyday laws, by whether the search was worked on
-            while they were looked at; textbook, field and workshop for the laws of these sets; otherwise None.
+            while they were looked at; textbook, field, workshop or handbook for those of these sets; otherwise None.
         monomial: whether the law is exactly c * x1^p1 * ... * xn^pn.
         require: a formula that must be above 0 in every row, or None.
         note: where this law departs from its source, or what its data cannot show; None if there is nothing to say.

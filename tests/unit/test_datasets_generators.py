@@ -23,6 +23,7 @@ SIZES = {
     "textbook": 40,
     "field": 60,
     "workshop": 69,
+    "handbook": 64,
 }
 LEVELS = {"srsd-easy": 30, "srsd-medium": 40, "srsd-hard": 50, "everyday-view": 36, "everyday-unseen": 55}
 SAMPLED = [name for name in generators.names() if not name.startswith("strogatz")]

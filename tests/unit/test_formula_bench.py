@@ -134,7 +134,7 @@ def test_sets_hold_the_laws_that_tables_count():
     assert len(laws_of(replace(CHOICE, sets=("srsd",)))) == 120
     assert len(laws_of(replace(CHOICE, sets=("noise",), noises=(0.0, 0.1)))) == 200
     everything = problems(replace(CHOICE, sets=("all",)))
-    assert len(everything) == 100 + 20 + 14 + 12 + 120 + 9 + 91 + 40 + 60 + 69 + 200
+    assert len(everything) == 100 + 20 + 14 + 12 + 120 + 9 + 91 + 40 + 60 + 69 + 64 + 200
     groups = [group for problem in everything for group in problem.groups]
     assert groups.count("feynman as SRBench counts") == 116
     assert groups.count("never found before") == 26

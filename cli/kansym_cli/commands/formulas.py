@@ -54,7 +54,7 @@ _RESULTS = click.Path(dir_okay=False, path_type=Path)
 @click.command(epilog=EPILOG)
 @click.option("--set", "sets", **_SEVERAL, metavar="SET,...", help=(
     "feynman, monomials, bonus, strogatz, nguyen, srsd, srsd-easy, srsd-medium, srsd-hard, empirical, everyday, "
-    "everyday-view, everyday-unseen, textbook, field, workshop, noise or all.  "
+    "everyday-view, everyday-unseen, textbook, field, workshop, handbook, noise or all.  "
     "[default: feynman]"))  # fmt: skip
 @click.option("--law", "laws", **_SEVERAL, metavar="NAME,...", help="Only these laws.")
 @click.option("--noise", "noises", multiple=True, callback=_numbers, metavar="G,...", help=(
