@@ -224,16 +224,16 @@ class _Rules:
         for above, below in permutations(sums, 2):
             if parts is None or (sums[above], sums[below]) != (1, -1):
                 continue
-            known = [[self.parts(term) for term in each.terms] for each in (above, below)]
-            if any(term is None for terms in known for term in terms):
+            known = [expanded(each, self.parts) for each in (above, below)]
+            if known[0] is None or known[1] is None:
                 continue
-            rest = Factored(parts.numbers, {base: e for base, e in parts.powers.items() if base not in (above, below)})
-            for quotient, left in divided_out(*([term for term in terms if term] for terms in known)):
-                if rest.powers:
-                    yield multiply(written(rest), in_order([written(quotient), self._over(left, below)]))
-                else:  # a number goes into the terms
-                    numbered = self._over([rest.times(term) for term in left], below)
-                    yield in_order([written(rest.times(quotient)), numbered])
+            columns = {base: e for base, e in parts.powers.items() if base not in (above, below)}
+            for quotient, left in divided_out(known[0], known[1]):
+                for inside in dict.fromkeys(((), parts.numbers)):  # a number stands before the sum, or goes into it
+                    number = Factored(inside)
+                    terms = [written(number.times(quotient)), self._over([number.times(each) for each in left], below)]
+                    rest = Factored(() if inside else parts.numbers, columns)
+                    yield multiply(written(rest), in_order(terms))
 
     def _over(self, terms: Sequence[Factored], below: Expression) -> Expression:
         """A sum of products over another sum."""
