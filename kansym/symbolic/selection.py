@@ -30,6 +30,7 @@ FREE_EXPONENT_NATS = 8.0  # of x**p with a fitted p: exponents in laws are ratio
 POWER_LAW_NATS = 4.0  # the same in a product of powers, where exponents are often no fractions
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
+CANCELLING_FLOOR = 1e-10  # the same of a formula like (1 - cos(u))/u**2 near 0
 RIVAL_NATS = 3.0  # odds of 20 to 1
 NAMED_NATS = 2.0  # to say which of the user's known constants
 UNITS_MARGIN = 0.5
@@ -342,8 +343,8 @@ def _forms(expression: Expression, parts: Parts, names: Names) -> Iterator[Expre
 
 
 def _as_accurate(fit: Fit, formula: Formula, rows: Rows) -> bool:
-    """Whether another way to write a formula fits as well, up to rounding."""
-    floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
+    """Whether another way to write a formula fits as well, up to rounding, also where terms of it nearly cancel."""
+    floor = (CANCELLING_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
     return fit.mean_square <= max(1.000001 * mean_square(formula.expression, rows), floor)
 
 

@@ -19,6 +19,7 @@ from kansym.symbolic.serial import expression_from_json, expression_to_json
 POINTS = 1000
 MOST_COLUMNS = 100_000
 TOLERANCE, ROUNDING = 1e-9, 1e-14
+MOSTLY, ILL_CONDITIONED = 0.98, 1e-6  # share of the points that must agree so well, and how well all others must
 WORTH_AN_ASSUMPTION = 5  # nodes that a form must save which only holds where some columns are positive
 _SCRIPT = "from kansym.symbolic.simplify import serve; serve()"
 
@@ -67,7 +68,8 @@ def _without_absolute(form: Expression) -> Iterator[Expression]:
 def same_values(first: Expression, second: Expression, points: np.ndarray | None = None) -> bool:
     """Whether two formulas agree to 1e-9, relative, wherever the first one is finite (somewhere at least).
 
-    Where terms cancel, no form knows more than the rounding of the largest value.
+    Where terms cancel, no form knows more than the rounding of the largest value; and a few points may lie where one of
+    the forms is badly conditioned, as sin(u)**2/(1 + cos(u)) is near pi.
     """
     if points is None:
         points = _random_points(max(_columns(first), _columns(second), 1))
@@ -76,7 +78,9 @@ def same_values(first: Expression, second: Expression, points: np.ndarray | None
     with np.errstate(invalid="ignore"):
         size = np.abs(values[finite])
         rounding = ROUNDING * np.max(size, initial=0.0)
-        return bool(finite.any() and np.all(np.abs(values - others)[finite] <= TOLERANCE * size + rounding))
+        apart = np.abs(values - others)[finite]
+        near, nearly = apart <= TOLERANCE * size + rounding, apart <= ILL_CONDITIONED * size + rounding
+        return bool(finite.any() and np.mean(near) >= MOSTLY and np.all(nearly))
 
 
 def serve() -> None:
