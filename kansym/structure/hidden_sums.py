@@ -43,10 +43,8 @@ PIECES, FOLLOWED = 24, 2e-4  # of F; RMS over the spread that the rows may leave
 FINER, EXACTLY = 0.5, 1e-7  # of which finer pieces leave so much at most, but for rounding: what is wrong does not go
 VERIFIED, ROUGHLY = 1.6, 1e-5  # times the error of all columns, and in any case, that a model of one less may have
 AS_GOOD = 1.5  # times the least error, that a plainer sum may have
-SNAPPED, CLOSE = (
-    0.03,
-    0.01,
-)  # how near numbers are to small fractions that they are taken for, before and after training
+SNAPPED = 0.03  # how near numbers are to the small fractions that they are taken for
+CLOSE = 0.01  # the same of trained exponents
 
 
 @dataclass(frozen=True)
@@ -220,6 +218,8 @@ class _Ratio:
             return None
         sign = float(np.sign(np.mean(signs)))
         agreed = np.flatnonzero(steep)[signs == sign]
+        if not np.all(np.ptp(points[agreed][:, pair], axis=0) > 0):
+            return None
         ratio = np.log(np.abs(one / other)[agreed])
         for factor, target in _without_a_third(points[agreed], ratio, pair):
             curves, left = _two_curves(points[agreed][:, pair], target)
@@ -233,9 +233,11 @@ class _Ratio:
         sides = [_families(x, curve, most)[:KEPT] for x, curve in zip(self.points.T, self.curves, strict=True)]
         for one, other in product(*sides):
             numbers = np.array([*one.numbers, *other.numbers])
-            found = optimize.least_squares(self._missed, numbers, x_scale="jac", max_nfev=30, args=(one, other))
-            inner = _moved((one, other), found.x)
-            inner = inner[0].plainly(), inner[1].plainly()
+            if len(numbers):
+                found = optimize.least_squares(self._missed, numbers, x_scale="jac", max_nfev=30, args=(one, other))
+                numbers = found.x
+            first, second = _moved((one, other), numbers)
+            inner = first.plainly(), second.plainly()
             with np.errstate(all="ignore"):
                 slopes = self._slopes(inner)
                 logs = np.median(np.log(np.abs(slopes)) - self.target)

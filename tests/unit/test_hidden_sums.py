@@ -98,6 +98,17 @@ def test_no_sum_is_invented(law: Callable[..., Array], noise: float) -> None:
     assert find_hidden_sum(table(law, ((0.3, 2.0), (0.4, 2.0)), noise=noise)) is None
 
 
+def test_columns_of_few_values_are_no_obstacle() -> None:
+    rows = table(lambda a, b, c: np.log(a + b**2) * (1 + c), ((0.3, 2), (0.4, 2), (1, 2)))
+    coarse = Rows(np.round(rows.inputs), rows.target, np.round(rows.held_inputs), rows.held_target)
+    rare = [np.where(np.arange(len(x)) % 60 == 0, x, 1.0) for x in (rows.inputs[:, 2], rows.held_inputs[:, 2])]
+    same = [np.column_stack([x[:, :2], c]) for x, c in zip((rows.inputs, rows.held_inputs), rare, strict=True)]
+    targets = [np.log(x[:, 0] + x[:, 1] ** 2) * (1 + x[:, 2]) for x in same]
+    for each in (coarse, Rows(same[0], targets[0], same[1], targets[1])):
+        found = find_hidden_sum(each)
+        assert found is None or np.all(np.isfinite(found.value(each.inputs)))
+
+
 def test_one_column_or_a_constant_gives_nothing() -> None:
     assert find_hidden_sum(table(lambda x: np.exp(x), ((0, 1),))) is None
     assert find_hidden_sum(table(lambda x, y: np.ones_like(x + y), ((0, 1), (0, 1)))) is None
