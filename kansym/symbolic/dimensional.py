@@ -29,16 +29,15 @@ from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.relations import quick_relations
-from kansym.symbolic.search import Reduced, monomial, reduce_table, search
+from kansym.symbolic.search import Reduced, monomial, nothing_left, reduce_table, search
 from kansym.symbolic.selection import description_length
 from kansym.symbolic.table import EXACT, Candidate, Table, divided
 
 Array = np.ndarray
 LIFTED, KEPT = 10, 40
 MOVED = 4  # factors that may be multiplied out
-GROUP_SHARE = 0.6  # of the time, for the groups
+GROUP_SHARE, NOISY_SHARE = 0.6, 0.4  # of the time, for the groups; of a noisy table, where nothing ends them early
 SINGLE = "units leave one monomial"  # few constants: reaching the noise settles it
-BELIEVED = 5e-3  # noise from which reaching it may spare the search without units
 NATURAL_SHARE = 0.5  # of the time for the groups
 FEWEST = 40  # rows from which symmetries of the groups are looked for
 
@@ -228,11 +227,11 @@ def _lifted(candidate: Candidate, reduced: Reduced, table: Table) -> Candidate:
 def search_with_units(
     table: Table, units: Analysis | None, budget: Budget | Part, library: Library = PRIMITIVES
 ) -> list[Candidate]:
-    """The search on the groups first, then, unless that reaches the goal, the search without units; the best first."""
+    """The search on the groups, then, unless that leaves nothing to find, the search without units; the best first."""
     if units is None:
         return search(table, budget, library)
-    found = search_groups(table, units, budget.part(GROUP_SHARE * budget.remaining), library)
-    goal = table.goal if table.goal > BELIEVED else EXACT
-    if budget.expired or finished(found, table.goal) or any(candidate.error <= goal for candidate in found):
+    share = GROUP_SHARE if table.goal <= EXACT else NOISY_SHARE
+    found = search_groups(table, units, budget.part(share * budget.remaining), library)
+    if budget.expired or finished(found, table.goal) or nothing_left(found, table):
         return found
     return shortest([*found, *search(table, budget, library)], table, units.dimensions)
