@@ -147,10 +147,6 @@ class HiddenSum:
 
         return rows.transformed(combined, lambda _, y: y)
 
-    def restored(self, inputs: Array, values: Array) -> Array:
-        """The target (N,) where F has these values."""
-        return values
-
 
 def find_hidden_sum(rows: Rows) -> HiddenSum | None:
     """The best verified pair of columns that act through a hidden sum; None where there is none, or too much noise."""

@@ -42,12 +42,8 @@ def plainer(expression: Expression, inputs: Array) -> Iterator[Expression]:
 
 def _as_logarithm(node: Expression) -> Expression:
     """p*log(u) for u**p with p next to 0: but for a constant they are the same."""
-    if not (isinstance(node, Call) and node.name == "exp" and isinstance(node.argument, Product)):
-        return node
-    numbers = [factor for factor in node.argument.factors if isinstance(factor, Constant)]
-    logs = [factor for factor in node.argument.factors if isinstance(factor, Call) and factor.name == "log"]
-    power = len(numbers) == len(logs) == 1 and len(node.argument.factors) == 2
-    return node.argument if power and numbers[0].label is None and abs(numbers[0].value) < NO_POWER else node
+    power = _power(node.argument) if isinstance(node, Call) and node.name == "exp" else None
+    return node.argument if isinstance(node, Call) and power is not None and abs(power[0]) < NO_POWER else node
 
 
 def _with_plain_powers(expression: Expression) -> Expression:
@@ -64,14 +60,20 @@ def _with_plain_powers(expression: Expression) -> Expression:
 
 def _plain_power(term: Expression) -> Expression | None:
     """u**p for a term p*log(u) with p near a whole or half number."""
+    power = _power(term)
+    exponent = Fraction(round(2 * power[0]), 2) if power is not None else Fraction(0)
+    near = power is not None and exponent and abs(power[0] - exponent) <= NEAR_POWER * abs(exponent)
+    return raise_to(power[1], exponent) if power is not None and near else None
+
+
+def _power(term: Expression) -> tuple[float, Expression] | None:
+    """(p, u) of p*log(u) with a fitted finite p."""
     factors = term.factors if isinstance(term, Product) else (term,)
-    numbers = [factor for factor in factors if isinstance(factor, Constant)]
+    numbers = [factor for factor in factors if isinstance(factor, Constant) and factor.label is None]
     logs = [factor for factor in factors if isinstance(factor, Call) and factor.name == "log"]
-    if len(factors) != 2 or not numbers or not logs or numbers[0].label is not None:
+    if len(factors) != 2 or len(numbers) != 1 or len(logs) != 1 or not math.isfinite(numbers[0].value):
         return None
-    exponent = Fraction(round(2 * numbers[0].value), 2) if math.isfinite(numbers[0].value) else Fraction(0)
-    near = exponent and abs(numbers[0].value - exponent) <= NEAR_POWER * abs(exponent)
-    return raise_to(logs[0].argument, exponent) if near else None
+    return numbers[0].value, logs[0].argument
 
 
 def _without_faint_terms(expression: Expression, inputs: Array) -> Expression:

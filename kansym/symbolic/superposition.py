@@ -9,9 +9,11 @@ with its phase, or peaks on a slope are such sums, and hardly anything else that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, zip_longest
+from operator import attrgetter
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from kansym.symbolic.shapes import FAMILIES, Family, Shape, X
 from kansym.symbolic.table import NATS_PER_NODE
 
 Array = np.ndarray
+Item = TypeVar("Item")
 POINTS, FEWEST = 200, 8  # on which grids are tried, and the fewest different ones that say anything
 ROWS_PER_NUMBER = 2
 RUN, CLEAN = 2, 1e-7  # rows of a run; what neighbours leave of the variance of a target without noise
@@ -158,13 +161,17 @@ def sums_of_shapes(rows: Rows, most: int = 3) -> Iterator[list[Expression]]:
     for size in range(1, most + 1):
         if distinct < ROWS_PER_NUMBER * (3 * size + 1):
             return
-        trials = [trial for each in _in_turn(best, GROWN) for trial in _grown(each, grids[each.degree], points)]
+        trials = [
+            trial
+            for each in _in_turn(best, GROWN, attrgetter("numbers"))
+            for trial in _grown(each, grids[each.degree], points)
+        ]
         trials += _single(grids[-1]) if size == 1 else []
         trials += [trial for degree in (0, 1) for trial in _of_size(size, grids[degree])]
         sure = [trial for degree in (0, 1) for trial in _triples(grids[degree])] if size == 3 else []
         sure += _threes(grids[0]) if size == 3 else []
         best = _best(trials, sure, points)
-        fits = [polish(_written(each, points), rows, 100) for each in _in_turn(best, WRITTEN)]
+        fits = [polish(_written(each, points), rows, 100) for each in _in_turn(best, WRITTEN, attrgetter("numbers"))]
         yield [fit.expression for fit in fits if np.isfinite(fit.mean_square)]
 
 
@@ -179,7 +186,7 @@ def _best(trials: Sequence[_Sum], sure: Sequence[_Sum], points: _Points) -> list
     ranked = sorted((each for each in trials if _turns(each, points)), key=lambda each: each.error)
     extra = [_trained(each, points, RACE[0][1]) for each in sure]
     for most, steps in RACE:
-        trained = [_trained(each, points, steps) for each in _in_turn(ranked, most)]
+        trained = [_trained(each, points, steps) for each in _in_turn(ranked, most, attrgetter("numbers"))]
         both = [each for each in [*extra, *trained] if _turns(each, points)]
         ranked, extra = sorted(both, key=lambda each: each.cost(len(points.roots))), []
     least = ranked[0].cost(len(points.roots)) if ranked else 0.0
@@ -196,11 +203,11 @@ def _turns(found: _Sum, points: _Points) -> bool:
     return all(np.ptp(phase.evaluate(points.inputs)) >= least for phase in phases)
 
 
-def _in_turn(sums: Sequence[_Sum], most: int) -> list[_Sum]:
-    """At most so many of ranked sums: the best of those with one, two, ... numbers, then the next of each."""
-    classes: dict[int, list[_Sum]] = {}
-    for each in sums:
-        classes.setdefault(each.numbers, []).append(each)
+def _in_turn(ranked: Sequence[Item], most: int, length: Callable[[Item], int]) -> list[Item]:
+    """At most so many of ranked items: the best of the shortest, of those one longer, ..., then the next of each."""
+    classes: dict[int, list[Item]] = {}
+    for each in ranked:
+        classes.setdefault(length(each), []).append(each)
     turns = zip_longest(*(classes[size] for size in sorted(classes)))
     return [each for turn in turns for each in turn if each is not None][:most]
 
@@ -343,8 +350,11 @@ def _threes(grid: _Grid) -> list[_Sum]:
         tops = np.maximum.reduceat(np.maximum.reduceat(gains, ends[:-1], axis=0), ends[:-1], axis=1)
         by[family] = np.where(tops > best[family], first, by[family])
         best[family] = np.maximum(best[family], tops)
+    ordered = [key for key in combinations_with_replacement(range(len(plain)), 3) if best[key] > 0]
+    ordered.sort(key=lambda key: -best[key])
+    numbers = [each.inner.shape[1] for each in plain]
     found = []
-    for key in _best_of_each_length(best, np.array([each.inner.shape[1] for each in plain])):
+    for key in _in_turn(ordered, THREES, lambda key: sum(numbers[at] for at in key)):
         first, (second, third) = int(by[key]), (slice(ends[at], ends[at + 1]) for at in key[1:])
         gains = _gains_beside(first, second, third, onto, inner)
         i, j = np.unravel_index(int(np.argmax(gains)), gains.shape)
@@ -355,17 +365,6 @@ def _threes(grid: _Grid) -> list[_Sum]:
 
 def _thinned(members: _Members) -> int:
     return THINNED[min(members.inner.shape[1], len(THINNED)) - 1]
-
-
-def _best_of_each_length(gains: Array, numbers: Array) -> list[tuple[int, int, int]]:
-    """The threes of families with the largest gains (F, F, F), those of few and of many numbers (F,) in turn."""
-    ordered = [key for key in zip(*np.nonzero(gains > 0), strict=True) if key[0] <= key[1] <= key[2]]
-    ordered.sort(key=lambda key: -gains[key])
-    classes: dict[int, list[tuple[int, int, int]]] = {}
-    for key in ordered:
-        classes.setdefault(int(numbers[list(key)].sum()), []).append(key)
-    turns = zip_longest(*(classes[size] for size in sorted(classes)))
-    return [key for turn in turns for key in turn if key is not None][:THREES]
 
 
 def _gains_beside(first: int, second: slice, third: slice, onto: Array, inner: Array) -> Array:
