@@ -19,8 +19,8 @@ from itertools import combinations, product
 
 import numpy as np
 from scipy import optimize
-from scipy.interpolate import BSpline
 
+from kansym.structure.splines import ridge, spline_columns
 from kansym.structure.splits import fit_smooth
 from kansym.structure.symmetry import Rows, nearest_rational, reduced_error
 
@@ -32,7 +32,7 @@ INSIDE = 0.03  # quantile at both ends of every column beyond which slopes are n
 STEEP = 0.02  # of the typical slope, from which its logarithm says something
 MOSTLY = 0.6  # of the probes that must be steep by both columns
 ONE_WAY = 0.99  # of these, where the slopes have the same signs
-INTERVALS, RIDGE = 6, 1e-8
+INTERVALS = 6
 LEFT = 0.06  # of log|f_i / f_j|, RMS, what a sum of functions of both may leave
 NEAR = 1.6  # times the least misfit of a derivative: families as good as the best
 ALIKE, FOLLOWING = 0.005, 2.0  # misfit below which families are as good; times what is left of the sum of curves
@@ -257,11 +257,11 @@ def _without_a_third(points: Array, ratio: Array, pair: tuple[int, int]) -> Iter
     """The ratio (n,) as it is, and without the power of a third positive column that makes most of what is left."""
     yield None, ratio
     thirds = [z for z in range(points.shape[1]) if z not in pair and points[:, z].min() > 0]
-    splines = np.hstack([_spline(x, INTERVALS) for x in points[:, pair].T])
+    splines = np.hstack([spline_columns(x, INTERVALS) for x in points[:, pair].T])
     found = []
     for z in thirds:
         matrix = np.column_stack([splines, np.log(points[:, z])])
-        solution = _damped(matrix, ratio - ratio.mean())
+        solution = ridge(matrix, ratio - ratio.mean(), np.ones(len(ratio)))
         power = nearest_rational(-float(solution[-1]), SNAPPED)
         if power:
             found.append((_rms(matrix @ solution - ratio), (z, power)))
@@ -272,17 +272,11 @@ def _without_a_third(points: Array, ratio: Array, pair: tuple[int, int]) -> Iter
 
 def _two_curves(points: Array, target: Array) -> tuple[tuple[Array, Array], float]:
     """A target (n,) as a function of the first column minus one of the second, (n,) each, and the RMS that is left."""
-    splines = [_spline(x, INTERVALS) for x in points.T]
-    solution = _damped(np.hstack(splines), target - target.mean())
+    splines = [spline_columns(x, INTERVALS) for x in points.T]
+    solution = ridge(np.hstack(splines), target - target.mean(), np.ones(len(target)))
     ends = splines[0].shape[1]
     first, second = splines[0] @ solution[:ends] + target.mean(), -splines[1] @ solution[ends:]
     return (first, second), float(np.sqrt(np.mean((first - second - target) ** 2)))
-
-
-def _damped(matrix: Array, target: Array) -> Array:
-    """The least squares (P,) of a target (n,) by columns (n, P), damped a little."""
-    gram = matrix.T @ matrix + RIDGE * len(target) * np.eye(matrix.shape[1])
-    return np.linalg.solve(gram, matrix.T @ target)
 
 
 def _moved(inner: tuple[Inner, Inner], numbers: Array) -> tuple[Inner, Inner]:
@@ -294,14 +288,6 @@ def _moved(inner: tuple[Inner, Inner], numbers: Array) -> tuple[Inner, Inner]:
 def _snapped(number: float, tolerance: float = SNAPPED) -> float:
     near = nearest_rational(number, tolerance)
     return float(near) if near else number
-
-
-def _spline(x: Array, pieces: int) -> Array:
-    """Cubic B-splines (N, pieces + 3) between quantiles of x (N,)."""
-    knots = np.unique(np.quantile(x, np.linspace(0.0, 1.0, pieces + 1)))
-    margin = 1e-9 * (knots[-1] - knots[0])
-    ends = np.full(4, knots[0] - margin), np.full(4, knots[-1] + margin)
-    return BSpline.design_matrix(x, np.concatenate([ends[0], knots[1:-1], ends[1]]), 3).toarray()
 
 
 def _families(x: Array, curve: Array, most: float) -> list[Inner]:
@@ -369,9 +355,8 @@ def _trained(step: HiddenSum, rows: Rows) -> tuple[HiddenSum, float]:
             along = moved(numbers).value(rows.inputs)
         if not np.all(np.isfinite(along)) or np.ptp(along) == 0:
             return np.full(len(along), 1e3)
-        matrix = _spline(along, pieces)
-        gram = matrix.T @ matrix + 1e-12 * len(along) * np.eye(matrix.shape[1])
-        return (matrix @ np.linalg.solve(gram, matrix.T @ rows.target) - rows.target) / spread
+        matrix = spline_columns(along, pieces)
+        return (matrix @ ridge(matrix, rows.target, np.ones(len(along))) - rows.target) / spread
 
     found = optimize.least_squares(left, np.ones(len(start)), max_nfev=40, x_scale=0.1, diff_step=1e-6)
     coarse, fine = (float(np.sqrt(np.mean(left(found.x, pieces) ** 2))) for pieces in (PIECES, 2 * PIECES))

@@ -9,8 +9,8 @@ from functools import partial
 from itertools import permutations
 
 import numpy as np
-from scipy.interpolate import BSpline
 
+from kansym.structure.splines import ridge, spline_columns
 from kansym.symbolic.constants import Rows, mean_square, polish, spread
 from kansym.symbolic.curves import match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
@@ -113,28 +113,10 @@ def _factors(inputs: Array, target: Array) -> Iterator[list[Array]]:
         yield [np.exp(curve - curve.mean()) for curve in logarithms]
 
 
-def spline_columns(x: Array, intervals: int = COARSE) -> Array:
-    """The values (N, B) of cubic B-splines with so many intervals between quantiles of x (N,)."""
-    inner = np.quantile(x, np.linspace(0, 1, intervals + 1))
-    if np.any(np.diff(inner) <= 0):
-        inner = np.linspace(x.min(), x.max(), intervals + 1)
-    margin = 1e-9 * (inner[-1] - inner[0])
-    knots = np.concatenate([np.full(4, inner[0] - margin), inner[1:-1], np.full(4, inner[-1] + margin)])
-    return BSpline.design_matrix(x, knots, 3).toarray()
-
-
 def _blocks(inputs: Array, intervals: int = COARSE) -> list[Array]:
     """Splines of every column (N,), of its logarithm where it is positive and spans a decade: laws are steep there."""
     wide = [column.min() > 0 and column.max() > DECADE * column.min() for column in inputs.T]
     return [spline_columns(np.log(x) if spans else x, intervals) for x, spans in zip(inputs.T, wide, strict=True)]
-
-
-def ridge(matrix: Array, target: Array, roots: Array) -> Array:
-    """The least squares (P,) of a target (N,) by the columns of a matrix (N, P), damped a little; roots: of weights."""
-    weighted = matrix * roots[:, None]
-    gram = weighted.T @ weighted
-    gram[np.diag_indices_from(gram)] += 1e-10 * np.trace(gram) / len(gram)
-    return np.linalg.solve(gram, weighted.T @ (target * roots))
 
 
 def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> list[Array] | None:

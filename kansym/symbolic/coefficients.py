@@ -18,7 +18,7 @@ from itertools import combinations, islice, permutations
 import numpy as np
 from scipy import linalg
 
-from kansym.symbolic.additive import ridge, spline_columns
+from kansym.structure.splines import ridge, spline_columns
 from kansym.symbolic.canonical import factors_of
 from kansym.symbolic.constants import Rows, mean_square, polish, spread
 from kansym.symbolic.curves import BRIEF, FRONT_POWERS, INNER_POWERS, PRICE, CurveFit, match_curve, without_constants

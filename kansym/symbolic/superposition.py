@@ -339,7 +339,8 @@ def _threes(grid: _Grid) -> list[_Sum]:
     Two of three shapes may be worse than what imitates all three, so that growing misses the third.
     """
     plain = [each for each in grid.members if each.columns.shape[1] == 1 and each.inner.size]
-    chosen = [np.linspace(0, len(each.inner) - 1, min(len(each.inner), _thinned(each))).astype(int) for each in plain]
+    counts = [min(len(each.inner), THINNED[min(each.inner.shape[1], len(THINNED)) - 1]) for each in plain]
+    chosen = [np.linspace(0, len(each.inner) - 1, count).astype(int) for each, count in zip(plain, counts, strict=True)]
     columns = np.vstack([each.columns[at, 0] for each, at in zip(plain, chosen, strict=True)])
     places = [(family, int(at)) for family, several in enumerate(chosen) for at in several]
     ends = np.cumsum([0, *map(len, chosen)])
@@ -361,10 +362,6 @@ def _threes(grid: _Grid) -> list[_Sum]:
         members = first, int(second.start + i), int(third.start + j)
         found.append(grid.sum_of(tuple(plain[places[at][0]].shape(places[at][1]) for at in members), float(best[key])))
     return found
-
-
-def _thinned(members: _Members) -> int:
-    return THINNED[min(members.inner.shape[1], len(THINNED)) - 1]
 
 
 def _gains_beside(first: int, second: slice, third: slice, onto: Array, inner: Array) -> Array:
