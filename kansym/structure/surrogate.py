@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, optimize
 
+from kansym.structure.remembering import remembering
+
 Array = np.ndarray
 TUNING_ROWS = 250
 LARGEST_ROWS = 900
@@ -22,6 +24,7 @@ STARTS = ((2.0, 0.5, 1e-6), (2.0, 0.5, 1e-2), (0.25, 0.1, 1e-3))
 MOST_UNEVEN = 1e3  # times the middling one: the variance of a row's noise
 CONVINCING = 3e-3  # held-out error below which the second start is not needed
 LOST = 0.3  # the same above which the third is
+KEPT_FITS = 16  # of one table, in a few coordinates each
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Surrogate:
         return (inputs - self.centre) / (self.scales * self.spread)
 
 
+@remembering(KEPT_FITS)
 def fit_surrogate(
     inputs: Array,
     target: Array,
@@ -98,6 +102,7 @@ def fit_surrogate(
     return best
 
 
+@remembering(KEPT_FITS)
 def evidence(inputs: Array, target: Array, weights: Array | None = None) -> float:
     """The logarithm of the likelihood of a target (N,) as a smooth function of inputs (N, D) with noise, in nats.
 

@@ -31,6 +31,7 @@ HOPELESS = 7.0  # e-folds of the error behind the best scan
 BRIEF_STEPS = 12
 POLISHED = 10
 WAVES = np.arange(1.0, 90.0, 1.0)
+SCALES, SCALED_KEPT, NATS_PER_NODE = np.geomspace(0.03, 30.0, 40), 12, 2.0
 LINES, LINE_POWERS = (-0.95, -0.5, -0.15, 0.15, 1.0, 5.0, 30.0), (-6.0, -2.5, -1.2, -0.4, 0.4, 1.2, 2.5, 6.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 
@@ -174,6 +175,68 @@ def shifted_powers(rows: Rows, keep: int = 2) -> list[Expression]:
     theta, loss = fit_starts(form, thin, starts[np.all(np.isfinite(starts), axis=1)])
     order = np.argsort(loss, kind="stable")[:keep]
     return [polish(form.with_constants(theta[at].tolist()), rows).expression for at in order if np.isfinite(loss[at])]
+
+
+def scaled_functions(rows: Rows, library: Library, keep: int = SCALED_KEPT) -> list[Expression]:
+    """The best c * z**p * f(a * z**q) of one column, by error and length: of all curves those with the fewest numbers.
+
+    Where there is noise, more numbers bend other functions to any smooth curve; all rows are looked at.
+    """
+    z, weights = rows.inputs[:, 0], rows.roots**2 * np.ones(len(rows))
+    positive, found = bool(np.all(z > 0)), list[tuple[float, Expression, float]]()
+    powers = [p for p in FRONT_POWERS if positive or (p >= 0 and p.denominator == 1)]
+    with np.errstate(all="ignore"):
+        fronts = np.array([power(p).value(z) if p else np.ones_like(z) for p in powers])
+        sides = (fronts * weights * rows.target).T, (fronts**2 * weights).T
+    for inner in (q for q in INNER_POWERS if positive or (q > 0 and q.denominator == 1)):
+        with np.errstate(all="ignore"):
+            u = power(inner).value(z)
+        for primitive in (row for row in library if row.searched and row.exponent is None and row not in _PLAIN):
+            forms = [multiply(Constant(1.0), raise_to(Variable(0), p), _scaled(primitive, inner)) for p in powers]
+            size = float(np.max(np.abs(u)))
+            found += _best_scales(primitive, u / size, size, sides, forms, rows)
+    found.sort(key=lambda item: item[0])
+    return [polish(form.with_constants([1.0, slope]), rows, 20).expression for _, form, slope in found[:keep]]
+
+
+_PLAIN = (CONSTANT, IDENTITY)
+
+
+def _scaled(primitive: Primitive, inner: Fraction) -> Expression:
+    return call(primitive.name, multiply(Constant(1.0), raise_to(Variable(0), inner)))
+
+
+def _best_scales(
+    primitive: Primitive, u: Array, size: float, sides: tuple[Array, Array], forms: list[Expression], rows: Rows
+) -> Iterator[tuple[float, Expression, float]]:
+    """Nats, form and slope for every form at the best of a grid of slopes, and of finer ones around it.
+
+    u (n,): of size 1. sides: (n, K) what a function's values and their squares are summed with.
+    """
+    lengths = NATS_PER_NODE * np.array([form.complexity for form in forms])
+    slopes, best = np.concatenate([SCALES, -SCALES]), np.full(len(forms), np.inf)
+    chosen = np.zeros(len(forms))
+    total = float(np.sum((rows.target * rows.roots) ** 2))
+    for reach in (0.0, 0.12, 0.02, 0.004):
+        trials = np.unique(chosen[:, None] * (1.0 + np.linspace(-reach, reach, 7))) if reach else slopes
+        low, high = primitive.domain
+        inside = np.outer(trials, [np.min(u), np.max(u)])
+        trials = trials[np.all((inside > low) & (inside < high), axis=1)]
+        if len(trials) == 0:
+            return
+        with np.errstate(all="ignore"):
+            values = primitive.value(trials[:, None] * u)
+            values = np.where(np.all(np.isfinite(values), axis=1, keepdims=True), values, 0.0)
+            left = 1.0 - (values @ sides[0]) ** 2 / ((values * values) @ sides[1]) / total
+        left = np.where(np.isfinite(left), left, np.inf)
+        at = np.argmin(left, axis=0)
+        better = left[at, range(len(forms))] < best
+        best = np.where(better, left[at, range(len(forms))], best)
+        chosen = np.where(better, trials[at], chosen)
+    nats = 0.5 * len(rows) * np.log(np.maximum(best, 1e-26)) + lengths
+    for form, cost, slope in zip(forms, nats, chosen, strict=True):
+        if np.isfinite(cost):
+            yield float(cost), form, float(slope) / size
 
 
 def _line(slope: float) -> Expression:

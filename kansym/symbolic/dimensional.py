@@ -64,6 +64,8 @@ def search_groups(
             found += stage(_Reading(table, units.dimensions, library), basis, share)
             if budget.remaining <= 0 or finished(found, table.goal):
                 return shortest(found, table, units.dimensions)
+            if stage is _thorough and nothing_left(found, table):
+                break
     return shortest(found, table, units.dimensions)
 
 

@@ -19,6 +19,7 @@ from kansym.symbolic.curves import (
     PRICE,
     allowed,
     match_curve,
+    scaled_functions,
     shifted_powers,
     without_constants,
 )
@@ -49,6 +50,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
     """Candidate formulas, the best first; stops early when one is exact."""
     found: list[Candidate] = []
     last = "curve" if "shapes" in table.without else "sum of shapes"  # of what most curves are
+    most = False
     for origin, expressions in _checks(table, library):
         for expression in expressions:
             if allowed(expression, library):
@@ -58,7 +60,8 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
             break
         if at_goal and table.columns != 1:
             break
-        if (at_goal or origin == last) and drawn(found, table):  # many curves are at the goal: the rows tell more
+        most = most or origin == last
+        if most and drawn(found, table):  # before, a polynomial would stand for all the curves that look like it
             break
     return ranked(found, price_of(len(table.fit)))
 
@@ -135,6 +138,8 @@ def _curves(table: Table, library: Library) -> Check:
         yield "shape", found
     if "curves" not in table.without:
         yield "curve", one_variable(table.fit, library)
+        if table.goal > EXACT:
+            yield "curve", scaled_functions(table.fit, library)
     if "shapes" not in table.without:
         yield from (("sum of shapes", found) for found in islice(sums, 1))
     if table.goal <= EXACT:

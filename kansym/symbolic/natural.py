@@ -37,10 +37,10 @@ from kansym.symbolic.table import EXACT, Candidate, Table
 Array = np.ndarray
 Price = Callable[[Expression], float]
 CLEAN_POINTS, NOISY_POINTS = 160, 600
-CLEAN_LISTED, NOISY_LISTED = {1: 1000, 2: 2200, 3: 2200}, 1800
+CLEAN_LISTED, NOISY_LISTED = {1: 1000, 2: 2200, 3: 2200}, {1: 600, 2: 1800, 3: 1800}
 CALL_NATS, NESTED_NATS = 2.0, 3.0  # a function is one of many, and its argument is mostly a plain product
 BLOCK = 256
-KEPT, PRICED, RETURNED, LOOSENED = 40, 80, 16, 4
+KEPT, PRICED, RETURNED, LOOSENED = 16, 80, 16, 4  # of every way to join and link, and of all
 NODE_NATS = 2.0
 FLOOR, TINY = 1e-26, 1e-9
 LINKED = ("1/y", "y^2", "1/y^2", "cos y")
@@ -92,7 +92,7 @@ def natural(table: Table, budget: Budget | Part, library: Library, price: Price 
         return []
     clean = table.goal <= EXACT
     points = rows.take(np.arange(min(len(rows), CLEAN_POINTS if clean else NOISY_POINTS)))
-    found = _with_one(_listed(points.inputs, CLEAN_LISTED[table.columns] if clean else NOISY_LISTED), library)
+    found = _with_one(_listed(points.inputs, (CLEAN_LISTED if clean else NOISY_LISTED)[table.columns]), library)
     scored = []
     for join in _joins(found, points, budget):
         expression = _fitted(_expression(join, found), join.link, rows)
@@ -158,41 +158,47 @@ def _joins(found: Listing, points: Rows, budget: Budget | Part) -> Iterator[_Joi
 
 
 def _scanned(sample: _Sample, link: str) -> Iterator[_Join]:
-    """The best products, sums and differences of the list, by c alone."""
+    """The best products, sums and differences of the list, by c alone: c may be negative, so a - b is b - a as well."""
     v, w, y = sample.values, sample.weights, sample.target
     total = float(w @ y**2)
     squares, plain, onto = v * v, (v * v) @ w, v @ (w * y)
     kept: dict[str, list[_Join]] = {"product": [], "sum": [], "difference": []}
     for start in range(0, len(v), BLOCK):
-        part = slice(start, start + BLOCK)
+        part, before = slice(start, start + BLOCK), slice(0, start + BLOCK)
         with np.errstate(all="ignore"):
             weighted = v[part] * w
-            inner = weighted @ v.T
+            inner = 2.0 * (weighted @ v[before].T)
+            lengths = plain[part, None] + plain[before]
             gains = {
-                "product": ((weighted * y) @ v.T) ** 2 / ((squares[part] * w) @ squares.T),
-                "sum": (onto[part, None] + onto) ** 2 / (plain[part, None] + plain + 2 * inner),
-                "difference": (onto[part, None] - onto) ** 2
-                / np.maximum(plain[part, None] + plain - 2 * inner, 1e-9 * (plain[part, None] + plain)),
+                "product": ((weighted * y) @ v[before].T) ** 2 / ((squares[part] * w) @ squares[before].T),
+                "sum": (onto[part, None] + onto[before]) ** 2 / (lengths + inner),
+                "difference": (onto[part, None] - onto[before]) ** 2 / np.maximum(lengths - inner, 1e-9 * lengths),
             }
+        twice = np.triu_indices(len(weighted), 1)
         for kind, gain in gains.items():
+            gain[:, part][twice] = -np.inf  # the same pair the other way round
             kept[kind] = _merged(kept[kind], 1.0 - gain / total, start, kind, link, sample)
     for joins in kept.values():
         yield from joins
 
 
 def _direct(sample: _Sample) -> Iterator[_Join]:
-    """Powers of sums and differences, without a link: for targets whose noise reaches beyond zero."""
+    """Powers of positive sums and differences, without a link: for targets whose noise reaches beyond zero."""
     v, w, y = sample.values, sample.weights, sample.target
-    total = float(w @ y**2)
+    total, onto = float(w @ y**2), w * y
     for kind, sign in (("sum", 1.0), ("difference", -1.0)):
         kept: dict[Fraction, list[_Join]] = {power: [] for power in DIRECT_POWERS}
         for row in range(len(v)):
-            with np.errstate(all="ignore"):
-                base = v[row] + sign * v
-                root = np.sqrt(base)
-                for power, value in zip(DIRECT_POWERS, (1.0 / base, root, 1.0 / root), strict=True):
-                    gain = (value @ (w * y)) ** 2 / ((value * value) @ w)
-                    kept[power] = _merged(kept[power], (1.0 - gain / total)[None], row, kind, str(power), sample)
+            base = v[row] + sign * v[: row + 1 if kind == "sum" else len(v)]
+            positive = np.flatnonzero(np.min(base, axis=1) > 0)
+            if len(positive) == 0:
+                continue
+            root = np.sqrt(base[positive])
+            inverse = 1.0 / base[positive]
+            for power, value in zip(DIRECT_POWERS, (inverse, root, inverse * root), strict=True):
+                errors = np.full(len(v), np.inf)
+                errors[positive] = 1.0 - (value @ onto) ** 2 / ((value * value) @ w) / total
+                kept[power] = _merged(kept[power], errors[None], row, kind, str(power), sample)
         for joins in kept.values():
             yield from joins
 
@@ -212,8 +218,7 @@ def _merged(kept: list[_Join], errors: Array, start: int, kind: str, link: str, 
     new = []
     for at, value in zip(flat.tolist(), values.tolist(), strict=True):
         row, column = divmod(at, count)
-        if kind == "difference" or start + row <= column:
-            new.append(_Join(value, start + row, column, kind, link))
+        new.append(_Join(value, start + row, column, kind, link))
     return sorted([*kept, *new], key=lambda join: join.cost)[:KEPT]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.exact import tidy
-from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
+from kansym.symbolic.expression import Constant, Expression, Product, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.links import usable
 from kansym.symbolic.table import thinned
 
@@ -176,13 +176,14 @@ def _of_functions(rows: Rows, changed: range, degrees: Sequence[Degree]) -> Iter
 
 def _first_of(rows: Rows, ways: Iterable[tuple[Sequence[Coordinate], Sequence[Degree]]]) -> list[Expression]:
     """The only relations of the first way, coordinates and degrees, that has any."""
-    found = (list(_under_links(rows, coordinates, degrees, unique=True)) for coordinates, degrees in ways)
+    thin, known = thinned(rows), dict[Expression, Array]()
+    found = (list(_under_links(thin, coordinates, degrees, known, unique=True)) for coordinates, degrees in ways)
     return next((formulas for formulas in found if formulas), [])
 
 
 def rationals(rows: Rows, above: int, below: int) -> Iterator[Expression]:
     """P / Q of the given total degrees in the columns as they are."""
-    yield from _under_links(rows, [PLAIN] * rows.inputs.shape[1], (above, below))
+    yield from _under_links(thinned(rows), [PLAIN] * rows.inputs.shape[1], (above, below), {})
 
 
 def rough_rationals(rows: Rows) -> Iterator[Expression]:
@@ -191,7 +192,7 @@ def rough_rationals(rows: Rows) -> Iterator[Expression]:
     if rows.inputs.shape[1] > 3 or len(thin) < 60:
         return
     for degrees in ((1, 1), (2, 1), (1, 2)):
-        blocks = _Blocks.of([PLAIN] * rows.inputs.shape[1], degrees, thin)
+        blocks = _Blocks.of([PLAIN] * rows.inputs.shape[1], degrees, thin, {})
         for expression in _nearest(blocks, thin) if blocks else ():
             yield tidy(expression, thin).expression
 
@@ -214,6 +215,16 @@ def terms_in(coordinates: Sequence[Coordinate], degree: Degree) -> list[Expressi
     return found
 
 
+@np.errstate(all="ignore")
+def _values_of(term: Expression, rows: Rows, known: dict[Expression, Array]) -> Array:
+    """The values (N,) of a term, a product of functions of single columns, each of which is worked out once."""
+    if term not in known:
+        factors = term.factors if isinstance(term, Product) else ()
+        parts = [_values_of(factor, rows, known) for factor in factors]
+        known[term] = np.prod(parts, axis=0) if parts else term.evaluate(rows.inputs)
+    return known[term]
+
+
 @dataclass(frozen=True)
 class _Blocks:
     """For every power of the target, from 0, the terms that may stand before it, and their values (N, P)."""
@@ -222,17 +233,21 @@ class _Blocks:
     values: tuple[Array, ...]
 
     @classmethod
-    def of(cls, coordinates: Sequence[Coordinate], degrees: Sequence[Degree], rows: Rows) -> _Blocks | None:
-        """None where there are too few rows for so many terms, or a term has no finite values."""
-        terms = tuple(terms_in(coordinates, degree) for degree in degrees)
+    def of(
+        cls, coordinates: Sequence[Coordinate], degrees: Sequence[Degree], rows: Rows, known: dict[Expression, Array]
+    ) -> _Blocks | None:
+        """None where there are too few rows for so many terms, or a term has no finite values.
+
+        known: values (N,) of terms and of their factors on these rows; those that are new are added.
+        """
+        made = {degree: terms_in(coordinates, degree) for degree in degrees}
+        terms = tuple(made[degree] for degree in degrees)
         if sum(map(len, terms)) > len(rows) // 2:
             return None
-        with np.errstate(all="ignore"):
-            values = tuple(
-                np.column_stack([np.broadcast_to(term.evaluate(rows.inputs), len(rows)) for term in block])
-                for block in terms
-            )
-        return cls(terms, values) if all(np.all(np.isfinite(block)) for block in values) else None
+        values = {degree: np.column_stack([_values_of(term, rows, known) for term in made[degree]]) for degree in made}
+        if not all(np.all(np.isfinite(block)) for block in values.values()):
+            return None
+        return cls(terms, tuple(values[degree] for degree in degrees))
 
     def columns(self, target: Array) -> tuple[Array, Array]:
         """Every term times its power of a target (N,), of size 1, and the sizes."""
@@ -256,11 +271,14 @@ class _Blocks:
 
 
 def _under_links(
-    rows: Rows, coordinates: Sequence[Coordinate], degrees: Sequence[Degree], unique: bool = False
+    thin: Rows,
+    coordinates: Sequence[Coordinate],
+    degrees: Sequence[Degree],
+    known: dict[Expression, Array],
+    unique: bool = False,
 ) -> Iterator[Expression]:
-    """What null vectors give, where there are any; unique: and no other."""
-    thin = thinned(rows)
-    blocks = _Blocks.of(coordinates, degrees, thin)
+    """What null vectors give, where there are any; known: values of terms on these rows; unique: and no other."""
+    blocks = _Blocks.of(coordinates, degrees, thin, known)
     if blocks is None:
         return
     links = ROOT_LINKS if len(degrees) > 2 else QUOTIENT_LINKS if _is_simple(coordinates) else QUOTIENT_LINKS[:4]

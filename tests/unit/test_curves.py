@@ -1,13 +1,14 @@
 """One-variable laws: planted curves of every searched primitive are recovered, with and without noise."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from kansym.symbolic import curves
-from kansym.symbolic.constants import Rows, mean_square
-from kansym.symbolic.curves import CurveFit, allowed, match_curve, shifted_powers
+from kansym.symbolic.constants import Rows, mean_square, polish
+from kansym.symbolic.curves import CurveFit, allowed, match_curve, scaled_functions, shifted_powers
 from kansym.symbolic.expression import Constant, Variable, add, call, multiply, raise_to
 from kansym.symbolic.primitives import PRIMITIVES, Primitive
 
@@ -91,6 +92,25 @@ def test_noise_does_not_hide_the_curve(name: str) -> None:
     assert fits[0].error < 1.2 * 0.02**2
     recovered = min(fits[:4], key=lambda fit: fit.error).expression.evaluate(z[:, None])
     assert np.sqrt(np.mean((recovered - clean) ** 2)) < 0.01 * clean.std()
+
+
+@pytest.mark.parametrize(
+    ("law", "form"),
+    [
+        (lambda z: 1.5 * z / np.expm1(0.4 * z), "z/(exp(z)-1)"),
+        (lambda z: np.sin(0.7 * z) / z, "sin(z)/z"),
+        (lambda z: 2.0 * z**2 * np.exp(-0.8 * z), "z**2*exp(z)"),
+        (lambda z: np.sqrt(z) * np.tanh(1.3 / z), "sqrt(z)*tanh(1/z)"),
+    ],
+)
+def test_a_noisy_curve_of_two_numbers_is_among_the_first(law: Callable[[Array], Array], form: str) -> None:
+    z = np.random.default_rng(5).uniform(0.5, 8.0, 1200)
+    clean = law(z)
+    noisy = clean + 0.02 * clean.std() * np.random.default_rng(6).normal(size=len(z))
+    found = scaled_functions(Rows(z[:, None], noisy), PRIMITIVES)
+    left = [polish(each, Rows(z[:, None], clean)).mean_square for each in found[:3]]
+    assert min(left) < EXACT * clean.var(), form
+    assert all(len(each.free_constants) <= 2 for each in found)
 
 
 def test_a_shorter_formula_wins_over_an_equally_good_longer_one() -> None:

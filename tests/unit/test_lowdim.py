@@ -94,6 +94,13 @@ def test_a_ratio_of_polynomials_of_inverse_columns_is_found() -> None:
     assert misfit(found, rows) < 1e-10
 
 
+def test_a_parabola_does_not_stand_for_a_noisy_curve_that_looks_like_it() -> None:
+    rows = rows_of(lambda z: 0.4 * z / np.expm1(0.4 * z), 1, 0.2, 6.0, 800)
+    noisy = rows.target + 0.02 * np.random.default_rng(4).normal(size=800)
+    found = solve(table_of(Rows(rows.inputs, noisy), 1.1 * 0.02 / float(np.std(noisy))), Budget(60))
+    assert min(mean_square(polish(each.expression, rows).expression, rows) for each in found) < 1e-20
+
+
 def test_a_product_of_curves_with_free_exponents_is_found() -> None:
     rows = rows_of(lambda a, b: (792.0 + 510.0 * a**0.26) * (1.0 - 0.1 * np.exp(0.7 * b)), 2, rows=300)
     assert misfit(list(separable(table_of(rows), PRIMITIVES)), rows) < 1e-10
