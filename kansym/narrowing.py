@@ -13,8 +13,8 @@ from kansym.result import Points, Result
 from kansym.structure.evidence import seen
 from kansym.structure.neighbours import columns_of, find_neighbours
 from kansym.structure.order import find_order
+from kansym.structure.rows import Rows
 from kansym.structure.screening import missed, screen
-from kansym.structure.symmetry import Rows
 from kansym.symbolic.expression import Constant, Expression, Variable
 from kansym.symbolic.formula import Formula
 

@@ -20,7 +20,7 @@ from kansym.events import Listener, Note, ignore
 from kansym.pipeline import fit
 from kansym.problem import prepare, unscaled
 from kansym.result import Result
-from kansym.structure.symmetry import error_over_spread
+from kansym.structure.rows import error_over_spread
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, whole

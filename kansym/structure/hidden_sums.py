@@ -20,9 +20,10 @@ from itertools import combinations, product
 import numpy as np
 from scipy import optimize
 
+from kansym.structure.rows import Rows
+from kansym.structure.smooth import fit_smooth
 from kansym.structure.splines import ridge, spline_columns
-from kansym.structure.splits import fit_smooth
-from kansym.structure.symmetry import Rows, nearest_rational, reduced_error
+from kansym.structure.symmetry import nearest_rational, reduced_error
 
 Array = np.ndarray
 Factor = tuple[int, Fraction]

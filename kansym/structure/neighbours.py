@@ -14,7 +14,9 @@ from itertools import combinations
 import numpy as np
 from scipy.spatial import KDTree
 
-from kansym.structure.symmetry import Rows, Scaling, modelled_error, monomial
+from kansym.structure.rows import Rows
+from kansym.structure.smooth import modelled_error
+from kansym.structure.symmetry import Scaling, monomial
 
 Array = np.ndarray
 COLUMNS, FEWEST_ROWS, MOST_ROWS = range(3, 6), 200, 1500

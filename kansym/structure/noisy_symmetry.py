@@ -18,19 +18,10 @@ from itertools import combinations, product
 
 import numpy as np
 
-from kansym.structure.surrogate import EVIDENCE_ROWS, evidence, fit_surrogate
-from kansym.structure.symmetry import (
-    PHI,
-    Combination,
-    Rows,
-    Scaling,
-    as_scaling,
-    columns_of_one_sign,
-    monomial,
-    on_logarithms,
-    reduced_error,
-    scales_of,
-)
+from kansym.structure.rows import Rows, columns_of_one_sign, on_logarithms, scales_of
+from kansym.structure.smooth import fit_in
+from kansym.structure.surrogate import EVIDENCE_ROWS, evidence
+from kansym.structure.symmetry import PHI, Combination, Scaling, as_scaling, monomial, reduced_error
 
 Array = np.ndarray
 Step = Scaling | Combination
@@ -100,24 +91,17 @@ class _Gradients:
         if rows.inputs.shape[1] == 0 or len(rows.target) < 2 * rows.inputs.shape[1]:
             return None
         logs = columns_of_one_sign(rows)
-        found = [model for scale in scales_of(rows) if (model := _modelled(rows, scale)) is not None]
-        error, values, slopes = min(found, key=lambda model: model[0], default=(1.0, np.zeros(0), np.zeros((0, 0))))
-        if not NOISY < error < HOPELESS:
+        fits = (fit_in(rows, scale, False, weighed=True) for scale in scales_of(rows))
+        best = min(filter(None, fits), key=lambda smooth: smooth.surrogate.held_out, default=None)
+        if best is None or not NOISY < best.surrogate.held_out < HOPELESS:
             return None
-        return cls(error, rows.held_inputs, values, slopes * np.where(logs, rows.held_inputs, 1.0), logs)
+        values, slopes, _ = best.examine(rows.held_inputs)
+        by_logarithms = slopes * np.where(logs, rows.held_inputs, 1.0)
+        return cls(best.surrogate.held_out, rows.held_inputs, values, by_logarithms, logs)
 
     def left(self, difference: Array) -> float:
         """What is left over (M,) of slopes, relative to the values."""
         return float(np.linalg.norm(difference) / max(np.linalg.norm(self.values), 1e-300))
-
-
-def _modelled(rows: Rows, logs: Array) -> tuple[float, Array, Array] | None:
-    """The error of a smooth model on the held rows, and its values (M,) and slopes (M, D) there."""
-    points, held = on_logarithms(rows.inputs, logs), on_logarithms(rows.held_inputs, logs)
-    model = fit_surrogate(points, rows.target, held, rows.held_target, 0, rows.weights, rows.held_weights)
-    if model is None:
-        return None
-    return model.held_out, model.predict(held), model.gradient(held) / np.where(logs, rows.held_inputs, 1.0)
 
 
 def _proposals(gradients: _Gradients) -> Iterator[tuple[float, Step]]:

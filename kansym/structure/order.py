@@ -12,7 +12,9 @@ from itertools import product
 
 import numpy as np
 
-from kansym.structure.symmetry import Rows, Scaling, error_over_spread, modelled_error, monomial
+from kansym.structure.rows import Rows, error_over_spread
+from kansym.structure.smooth import modelled_error
+from kansym.structure.symmetry import Scaling, monomial
 
 Array = np.ndarray
 EXPONENTS = (0, 1, -1, 2, -2)

@@ -18,7 +18,7 @@ class _Value:
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
-        self._hash = hash((array.shape, zlib.crc32(np.ascontiguousarray(array))))
+        self._hash = hash((array.shape, zlib.crc32(array.tobytes())))
 
     def __hash__(self) -> int:
         return self._hash
@@ -34,9 +34,11 @@ def remembering(count: int) -> Callable[[Callable[Asked, Answer]], Callable[Aske
     """
 
     def decorate(function: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+        answer: Callable[..., Answer] = function
+
         @lru_cache(maxsize=count)
         def known(places: tuple[Any, ...], names: tuple[tuple[str, Any], ...]) -> Answer:
-            return function(*map(_opened, places), **{name: _opened(value) for name, value in names})
+            return answer(*map(_opened, places), **{name: _opened(value) for name, value in names})
 
         @wraps(function)
         def asked(*places: Asked.args, **names: Asked.kwargs) -> Answer:

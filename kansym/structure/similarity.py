@@ -18,8 +18,10 @@ from itertools import product
 import numpy as np
 from scipy.interpolate import BSpline
 
+from kansym.structure.rows import Rows, error_over_spread
+from kansym.structure.smooth import modelled_error
 from kansym.structure.surrogate import fit_surrogate
-from kansym.structure.symmetry import Rows, Scaling, error_over_spread, modelled_error, nearest_rational, whole_numbers
+from kansym.structure.symmetry import Scaling, nearest_rational, whole_numbers
 
 Array = np.ndarray
 MOST_COLUMNS, FEWEST_ROWS, SCANNED_ROWS = 6, 40, 400

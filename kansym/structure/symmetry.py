@@ -13,13 +13,20 @@ as well as the one of all variables did.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.structure.surrogate import Surrogate, fit_surrogate
+from kansym.structure.rows import (
+    Rows,
+    columns_of_one_sign,
+    error_over_spread,
+    evenly_on_logarithms,
+    scales_of,
+)
+from kansym.structure.smooth import Smooth, fit_in
 
 Array = np.ndarray
 PROBES = 400
@@ -29,51 +36,11 @@ LOOSEST = 0.08
 FACTOR = 1.3
 SCALING_FLOOR = 2e-4
 COMBINATION_FLOOR = 2e-6
-ROUGHEST = 0.2  # held-out error of a model whose gradients are looked at
+ROUGHEST, ROUGHEST_OF_PAIRS = 0.2, 0.3  # held-out error of a model whose gradients are looked at
 ROUGHEST_PAIR = 0.1  # of the slopes by two columns, what may be left of a combination
 LEAST_BENT = 0.05  # times the gain, by which the slopes beside it must vary: a line alone is no combination
 POOR = 0.01
 IMPROVEMENT = 0.6
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Inputs (N, D) and target (N,) of the rows to fit, and of the rows to judge by.
-
-    weights, held_weights: (N,), as one over the variance of the target's errors; None for even ones.
-    """
-
-    inputs: Array
-    target: Array
-    held_inputs: Array
-    held_target: Array
-    weights: Array | None = None
-    held_weights: Array | None = None
-
-    @classmethod
-    def of(cls, inputs: Array, target: Array) -> Rows:
-        """Rows of which every fifth judges."""
-        judging = np.arange(len(target)) % 5 == 4
-        return cls(inputs[~judging], target[~judging], inputs[judging], target[judging])
-
-    def transformed(self, inputs: Callable[[Array], Array], target: Callable[[Array, Array], Array]) -> Rows:
-        """The same rows in other variables: inputs(X) and target(X, y)."""
-        return Rows(
-            inputs(self.inputs),
-            target(self.inputs, self.target),
-            inputs(self.held_inputs),
-            target(self.held_inputs, self.held_target),
-            self.weights,
-            self.held_weights,
-        )
-
-    def weighed(self, size: Callable[[Array], Array]) -> Rows:
-        """The same rows for a target that will be divided by size(X): its errors are divided as well."""
-        weights, held_weights = (
-            size(x) ** 2 * (1.0 if known is None else known)
-            for x, known in ((self.inputs, self.weights), (self.held_inputs, self.held_weights))
-        )
-        return replace(self, weights=weights, held_weights=held_weights)
 
 
 @dataclass(frozen=True)
@@ -158,43 +125,9 @@ def find_scaling(rows: Rows) -> Scaling | None:
     return min(found, key=lambda each: (len(each[0].invariants), each[1]))[0] if found else None
 
 
-def scales_of(rows: Rows) -> list[Array]:
-    """The ways to look at the columns (D,): positive ones by logarithms, and only those that lie evenly there."""
-    positive, evenly = columns_of_one_sign(rows), evenly_on_logarithms(rows)
-    plain = np.zeros_like(positive) if np.array_equal(positive, evenly) else evenly
-    return [positive, plain] if np.any(positive) else [positive]
-
-
-def evenly_on_logarithms(rows: Rows) -> Array:
-    """Which columns (D,) are positive and lie less askew on a logarithmic scale than as they are."""
-    positive = columns_of_one_sign(rows)
-    return positive & (_skewness(on_logarithms(rows.inputs, positive)) < _skewness(rows.inputs))
-
-
-def _skewness(inputs: Array) -> Array:
-    """How far columns (N, D) are from lying alike on both sides of their means, (D,)."""
-    centred = inputs - inputs.mean(axis=0)
-    spread = np.maximum(centred.std(axis=0), 1e-300)
-    return np.abs(np.mean((centred / spread) ** 3, axis=0))
-
-
 def _target_modes(rows: Rows) -> list[bool]:
     positive = np.all(rows.target > 0) and np.all(rows.held_target > 0)
     return [True, False] if positive else [False]
-
-
-def columns_of_one_sign(rows: Rows) -> Array:
-    """Which columns (D,) are positive on all rows."""
-    return _one_signed(rows.inputs) & _one_signed(rows.held_inputs)
-
-
-def _one_signed(inputs: Array) -> Array:
-    return np.all(inputs > 0, axis=0)
-
-
-def on_logarithms(inputs: Array, logs: Array) -> Array:
-    """Inputs (N, D) with the logarithms of some columns (D,) in their places."""
-    return np.where(logs, np.log(np.where(logs, inputs, 1.0)), inputs)
 
 
 @dataclass(frozen=True)
@@ -210,20 +143,15 @@ class _Model:
     held_out: float
 
     @classmethod
-    def of(cls, rows: Rows, logs: Array, positive_target: bool) -> _Model | None:
+    def of(cls, rows: Rows, logs: Array, log_target: bool) -> _Model | None:
         """The model with the logarithms of some columns (D,) in their places; None where it says too little."""
-        change = np.log if positive_target else (lambda y: y)
-        target, held = change(rows.target), change(rows.held_target)
-        held_points = on_logarithms(rows.held_inputs, logs)
-        surrogate = fit_surrogate(on_logarithms(rows.inputs, logs), target, held_points, held)
-        if surrogate is None or surrogate.held_out > ROUGHEST:
+        smooth = fit_in(rows, logs, log_target)
+        if smooth is None or smooth.surrogate.held_out > ROUGHEST:
             return None
-        trusted = _trusted(held_points, surrogate.predict(held_points) - held)
-        probes, at = held_points[trusted], rows.held_inputs[trusted]
-        slopes = surrogate.gradient(probes) * np.where(logs, 1.0, at)
-        value = np.ones(len(probes)) if positive_target else surrogate.predict(probes)
-        error = _relative_error(surrogate, held_points, rows, positive_target)
-        return cls(np.column_stack([value, slopes]), error, surrogate.held_out)
+        at = rows.held_inputs[_trusted(smooth, rows)]
+        values, slopes = smooth.fitted(at)
+        table = np.column_stack([np.ones_like(values) if log_target else values, slopes * at])
+        return cls(table, smooth.held_out, smooth.surrogate.held_out)
 
 
 def _verified_scaling(rows: Rows, model: _Model, allowed: float) -> tuple[Scaling, float] | None:
@@ -235,33 +163,15 @@ def _verified_scaling(rows: Rows, model: _Model, allowed: float) -> tuple[Scalin
     return None
 
 
-def _trusted(points: Array, residual: Array) -> Array:
-    """The held-out rows where the surrogate's gradient can be believed: away from the edges, and well predicted."""
+def _trusted(smooth: Smooth, rows: Rows) -> Array:
+    """The held-out rows where the model's gradient can be believed: away from the edges, and well predicted."""
+    points, residual = smooth.coordinates(rows.held_inputs), smooth.missed(rows)
     low, high = np.quantile(points, 0.04, axis=0), np.quantile(points, 0.96, axis=0)
     inside = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
     if len(inside) < 8 * points.shape[1]:
         inside = np.arange(len(points))
     order = inside[np.argsort(np.abs(residual[inside]), kind="stable")]
     return order[: max(6 * points.shape[1], int(0.7 * len(order)))][:PROBES]
-
-
-def _relative_error(surrogate: Surrogate, held_points: Array, rows: Rows, positive_target: bool) -> float:
-    predicted = surrogate.predict(held_points)
-    predicted = np.exp(predicted) if positive_target else predicted
-    return error_over_spread(predicted, rows.held_target)
-
-
-def error_over_spread(predicted: Array, measured: Array) -> float:
-    """The root mean square error of predictions (N,) over the standard deviation of what was measured (N,)."""
-    return float(np.sqrt(np.mean((predicted - measured) ** 2)) / max(measured.std(), 1e-300))
-
-
-def modelled_error(rows: Rows, factor: Array | float = 1.0) -> float:
-    """Held-out error over the spread of a smooth model of the columns as they are, both times a factor (M,)."""
-    model = fit_surrogate(rows.inputs, rows.target, rows.held_inputs, rows.held_target)
-    return (
-        1.0 if model is None else error_over_spread(model.predict(rows.held_inputs) * factor, rows.held_target * factor)
-    )
 
 
 def reduced_error(reduced: Rows, rows: Rows, step: Scaling | Combination | None = None) -> float:
@@ -273,16 +183,9 @@ def reduced_error(reduced: Rows, rows: Rows, step: Scaling | Combination | None 
     if reduced.inputs.shape[1] == 0:
         return error_over_spread(restored(rows.held_inputs, constant), rows.held_target)
     errors = []
-    for positive_target in _target_modes(reduced):
-        change, back = (np.log, np.exp) if positive_target else (lambda y: y, lambda y: y)
-        logs = evenly_on_logarithms(reduced)
-        held = on_logarithms(reduced.held_inputs, logs)
-        model = fit_surrogate(
-            on_logarithms(reduced.inputs, logs), change(reduced.target), held, change(reduced.held_target),
-            weights=None if positive_target else reduced.weights,
-            held_weights=None if positive_target else reduced.held_weights,
-        )  # fmt: skip
-        predicted = constant if model is None else back(model.predict(held))
+    for log_target in _target_modes(reduced):
+        smooth = fit_in(reduced, evenly_on_logarithms(reduced), log_target, weighed=not log_target)
+        predicted = constant if smooth is None else smooth.predict(reduced.held_inputs)
         errors.append(error_over_spread(restored(rows.held_inputs, predicted), rows.held_target))
     return min(errors)
 
@@ -361,19 +264,14 @@ def find_combination(rows: Rows) -> Combination | None:
     columns = rows.inputs.shape[1]
     if columns < 2:
         return None
-    options, logs = [], evenly_on_logarithms(rows)
-    seen, held = on_logarithms(rows.inputs, logs), on_logarithms(rows.held_inputs, logs)
-    for positive_target in _target_modes(rows):
-        change = np.log if positive_target else (lambda y: y)
-        surrogate = fit_surrogate(seen, change(rows.target), held, change(rows.held_target))
-        if surrogate is None or surrogate.held_out > 0.3:
+    options = []
+    for log_target in _target_modes(rows):
+        smooth = fit_in(rows, evenly_on_logarithms(rows), log_target)
+        if smooth is None or smooth.surrogate.held_out > ROUGHEST_OF_PAIRS:
             continue
-        full = _relative_error(surrogate, held, rows, positive_target)
-        trusted = _trusted(held, surrogate.predict(held) - change(rows.held_target))
-        points = rows.held_inputs[trusted]
-        slopes = surrogate.gradient(held[trusted]) / np.where(logs, points, 1.0)
-        found = _pairs(points, slopes, not positive_target)
-        options += [(score, full, combination) for score, combination in found]
+        points = rows.held_inputs[_trusted(smooth, rows)]
+        found = _pairs(points, smooth.fitted(points)[1], not log_target)
+        options += [(score, smooth.held_out, combination) for score, combination in found]
     options.sort(key=lambda option: option[0])
     for score, full, combination in options[:4]:
         error = reduced_error(combination.apply(rows), rows, combination) if score < ROUGHEST_PAIR else np.inf

@@ -16,7 +16,6 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.data.dimensions import Dimensions
-from kansym.structure import symmetry
 from kansym.structure.dimensions import Analysis
 from kansym.structure.symmetry import Scaling
 from kansym.symbolic.algebraic import linear, monomials, polynomials
@@ -166,7 +165,7 @@ def _finite(basis: Scaling, table: Table) -> bool:
 
 def _reduced(table: Table, basis: Scaling) -> Reduced:
     """The table of the groups."""
-    raw = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+    raw = table.judged
     with np.errstate(all="ignore"):
         rows = basis.apply(raw)
     groups, front = [monomial(group) for group in basis.invariants], monomial(basis.prefactor)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.structure import symmetry
-from kansym.structure.splits import Pieces, Smooth, Split, find_splits, fit_smooth, pieces_of, slice_of
+from kansym.structure.rows import Rows as JudgedRows
+from kansym.structure.smooth import Smooth, fit_smooth
+from kansym.structure.splits import Pieces, Split, find_splits, pieces_of, slice_of
 from kansym.symbolic.additive import additive, separable
 from kansym.symbolic.algebraic import linear, monomials
 from kansym.symbolic.canonical import canonical
@@ -54,7 +55,7 @@ class _Task:
 
     table: Table
     smooth: Smooth
-    rows: symmetry.Rows
+    rows: JudgedRows
     library: Library
     solve: Solve
     thorough: bool
@@ -85,7 +86,7 @@ def _solved(
 ) -> list[Candidate]:
     if not 2 <= table.columns <= 7 or len(table.fit) < FEWEST_ROWS or budget.expired:
         return []
-    rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+    rows = table.judged
     smooth = fit_smooth(rows)
     if smooth is None or smooth.held_out > TRUSTED:
         return []
@@ -307,7 +308,7 @@ def _with_column(table: Table, column: Expression, rest: tuple[int, ...]) -> Tab
 
 def _still_smooth(task: _Task, inner: Table) -> bool:
     """Whether a surrogate of the fewer columns predicts the held-out rows as well as the one of all columns did."""
-    rows = symmetry.Rows(inner.fit.inputs, inner.fit.target, inner.held.inputs, inner.held.target)
+    rows = inner.judged
     smooth = fit_smooth(rows)
     return smooth is not None and smooth.held_out <= max(COLLAPSE_SLACK * task.smooth.held_out, 1e-5)
 

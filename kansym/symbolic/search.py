@@ -9,11 +9,11 @@ from fractions import Fraction
 import numpy as np
 
 from kansym.budget import Budget, Part
-from kansym.structure import symmetry
 from kansym.structure.hidden_sums import HiddenSum, Inner, find_hidden_sum
 from kansym.structure.neighbours import find_neighbours
 from kansym.structure.noisy_symmetry import likely_step
 from kansym.structure.order import find_order
+from kansym.structure.rows import Rows as JudgedRows
 from kansym.structure.signs import sign_columns
 from kansym.structure.similarity import find_similarity
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
@@ -50,28 +50,28 @@ Lift = Callable[[Expression], Expression]
 class Reduced:
     """A table in fewer variables, how a formula of it becomes one of the raw columns, and what was found, in words."""
 
-    rows: symmetry.Rows
+    rows: JudgedRows
     lift: Lift
     steps: tuple[str, ...]
 
 
-def reduce_table(rows: symmetry.Rows, budget: Budget | Part) -> list[Reduced]:
+def reduce_table(rows: JudgedRows, budget: Budget | Part) -> list[Reduced]:
     """The chain of verified reductions, from the raw table to the one of fewest variables."""
     first = Reduced(rows, lambda expression: expression, ())
     return [first, *reductions(first, budget, by_gradients)]
 
 
 Step = Scaling | Combination | HiddenSum
-Finder = Callable[[symmetry.Rows], Step | None]
+Finder = Callable[[JudgedRows], Step | None]
 
 
-def by_gradients(rows: symmetry.Rows) -> Step | None:
+def by_gradients(rows: JudgedRows) -> Step | None:
     """A reduction that the gradients of a smooth model show, or which rows are near where no model is any good."""
     shown = likely_step(rows, find_combination(rows) or find_scaling(rows))
     return shown or find_hidden_sum(rows) or find_order(rows) or find_neighbours(rows)
 
 
-def by_trial(rows: symmetry.Rows, budget: Budget | Part) -> Scaling | Combination | None:
+def by_trial(rows: JudgedRows, budget: Budget | Part) -> Scaling | Combination | None:
     """A reduction found by trying each while there is time, where gradients say nothing."""
     return find_by_trial(rows, budget) or find_combination(rows) or find_scaling(rows)
 
@@ -243,7 +243,7 @@ def _deeper(table: Table, budget: Budget | Part, library: Library) -> Iterator[l
         return
     if signs := sign_columns(table.fit.inputs, table.fit.target):
         yield _one_signed(table, signs, budget, library)
-    rows = symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+    rows = table.judged
     raw = Reduced(rows, lambda expression: expression, ())
     similar = None if "reductions" in table.without else find_similarity(rows)
     if similar is not None:

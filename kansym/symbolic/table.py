@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kansym.structure.rows import Rows as JudgedRows
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Constant, Expression
 from kansym.symbolic.notation import as_fraction
@@ -85,6 +86,11 @@ class Table:
     def columns(self) -> int:
         """Number of inputs."""
         return self.fit.inputs.shape[1]
+
+    @property
+    def judged(self) -> JudgedRows:
+        """The rows as structure is looked for in them, without weights."""
+        return JudgedRows(self.fit.inputs, self.fit.target, self.held.inputs, self.held.target)
 
     def error(self, expression: Expression) -> float:
         """RMS error on the held-out rows over their spread; infinite where the formula is not finite."""

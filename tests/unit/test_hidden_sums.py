@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kansym.structure.hidden_sums import KINDS, HiddenSum, Inner, find_hidden_sum
-from kansym.structure.symmetry import Rows
+from kansym.structure.rows import Rows
 from kansym.symbolic.search import hidden_sum
 
 Array = np.ndarray

@@ -10,7 +10,8 @@ from kansym.data import Dataset
 from kansym.narrowing import Narrowing
 from kansym.structure.neighbours import columns_of, find_neighbours
 from kansym.structure.order import find_order
-from kansym.structure.symmetry import Rows, Scaling
+from kansym.structure.rows import Rows
+from kansym.structure.symmetry import Scaling
 
 DAMPED = (lambda a, g, w, t: a * np.exp(-g * t) * np.cos(w * t), [(1, 5), (0.1, 0.6), (2, 6), (0, 6)])
 WAVE = (

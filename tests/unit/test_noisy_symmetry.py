@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from kansym.structure.noisy_symmetry import likelihood, likely_step
+from kansym.structure.rows import Rows
 from kansym.structure.surrogate import evidence
-from kansym.structure.symmetry import Combination, Rows, Scaling
+from kansym.structure.symmetry import Combination, Scaling
 
 Array = np.ndarray
 Law = Callable[..., Array]

@@ -9,7 +9,7 @@ from kansym.config import Config
 from kansym.data import Dataset
 from kansym.narrowing import Narrowing
 from kansym.structure.order import find_order
-from kansym.structure.symmetry import Rows
+from kansym.structure.rows import Rows
 
 Array = np.ndarray
 

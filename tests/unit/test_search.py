@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kansym.budget import Budget
-from kansym.structure import symmetry
+from kansym.structure.rows import Rows as JudgedRows
 from kansym.structure.symmetry import Combination, Scaling
 from kansym.symbolic.constants import Rows
 from kansym.symbolic.expression import Variable, call, multiply
@@ -117,8 +117,8 @@ def test_no_time_means_no_reduction() -> None:
     assert len(reduce_table(symmetry_rows(table), Budget(0.0))) == 1
 
 
-def symmetry_rows(table: Table) -> symmetry.Rows:
-    return symmetry.Rows(table.fit.inputs, table.fit.target, table.held.inputs, table.held.target)
+def symmetry_rows(table: Table) -> JudgedRows:
+    return table.judged
 
 
 def lift_of(step: Scaling | Combination) -> Callable:

@@ -9,8 +9,9 @@ import pytest
 import kansym
 from kansym.config import Config
 from kansym.data import Dataset
+from kansym.structure.rows import Rows
 from kansym.structure.similarity import find_similarity
-from kansym.structure.symmetry import Rows, Scaling
+from kansym.structure.symmetry import Scaling
 
 Array = np.ndarray
 Law = Callable[..., Array]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from kansym.structure.splits import Smooth, Split, find_splits, fit_smooth, others, pieces_of, slice_of
-from kansym.structure.symmetry import Rows
+from kansym.structure.rows import Rows
+from kansym.structure.smooth import Smooth, fit_smooth
+from kansym.structure.splits import Split, find_splits, others, pieces_of, slice_of
 from kansym.symbolic.links import LINKS, usable
 
 Array = np.ndarray

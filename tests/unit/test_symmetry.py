@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from kansym.structure.rows import Rows
 from kansym.structure.symmetry import (
     Combination,
-    Rows,
     Scaling,
     find_by_trial,
     find_combination,
