@@ -26,9 +26,10 @@ from kansym.symbolic.curves import (
 from kansym.symbolic.dictionary import features
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, usable, weights_under
+from kansym.symbolic.noisy_relations import relations_of
 from kansym.symbolic.pairs import halves
 from kansym.symbolic.primitives import PRIMITIVES, Library
-from kansym.symbolic.relations import further_relations, quick_relations, rationals, rough_rationals
+from kansym.symbolic.relations import further_relations, rationals, rough_rationals
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import powers, products
 from kansym.symbolic.sparse import best_subsets
@@ -103,7 +104,7 @@ def _added(table: Table, library: Library) -> Check:
 
 
 def _fractions(table: Table, library: Library) -> Check:
-    yield "relation", list(quick_relations(table.fit))
+    yield "relation", list(relations_of(table))
     if 2 <= table.columns <= MOST_INVERTED and np.all(table.fit.inputs != 0):
         for inverted in _subsets(table.columns):
             back = [raise_to(Variable(i), Fraction(-1 if i in inverted else 1)) for i in range(table.columns)]

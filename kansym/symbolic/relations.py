@@ -216,11 +216,11 @@ def terms_in(coordinates: Sequence[Coordinate], degree: Degree) -> list[Expressi
 
 
 @np.errstate(all="ignore")
-def _values_of(term: Expression, rows: Rows, known: dict[Expression, Array]) -> Array:
+def values_of(term: Expression, rows: Rows, known: dict[Expression, Array]) -> Array:
     """The values (N,) of a term, a product of functions of single columns, each of which is worked out once."""
     if term not in known:
         factors = term.factors if isinstance(term, Product) else ()
-        parts = [_values_of(factor, rows, known) for factor in factors]
+        parts = [values_of(factor, rows, known) for factor in factors]
         known[term] = np.prod(parts, axis=0) if parts else term.evaluate(rows.inputs)
     return known[term]
 
@@ -244,7 +244,7 @@ class _Blocks:
         terms = tuple(made[degree] for degree in degrees)
         if sum(map(len, terms)) > len(rows) // 2:
             return None
-        values = {degree: np.column_stack([_values_of(term, rows, known) for term in made[degree]]) for degree in made}
+        values = {degree: np.column_stack([values_of(term, rows, known) for term in made[degree]]) for degree in made}
         if not all(np.all(np.isfinite(block)) for block in values.values()):
             return None
         return cls(terms, tuple(values[degree] for degree in degrees))

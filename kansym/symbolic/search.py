@@ -25,9 +25,9 @@ from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.lowdim import drawn, solve
+from kansym.symbolic.noisy_relations import relations_of
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
 from kansym.symbolic.primitives import PRIMITIVES, Library
-from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.selection import reaches_noise
 from kansym.symbolic.signomials import MOST_TERMS, powers, products
 from kansym.symbolic.spans import exact_sums, rough_sums
@@ -330,7 +330,7 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: 
         rough = rough_sums(table.fit, table.noise) if table.noise > 0 else ()
         found += [_tidied(each, "sum of powers", table) for each in rough if allowed(each, library)]
     if "fractions" not in table.without:
-        found += [_tidied(each, "relation", table) for each in quick_relations(table.fit) if allowed(each, library)]
+        found += [_tidied(each, "relation", table) for each in relations_of(table) if allowed(each, library)]
     share = budget.part(TRAINED_SHARE * budget.remaining)
     for stage, origin, sums in (
         ("powers", "sum of powers", powers(table.fit)),
