@@ -14,7 +14,7 @@ from kansym.structure.splines import ridge, spline_columns
 from kansym.symbolic.constants import Rows, mean_square, polish, spread
 from kansym.symbolic.curves import match_curve
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
-from kansym.symbolic.links import Link, usable, weights_under
+from kansym.symbolic.links import LINKS, Link, usable, weights_under
 from kansym.symbolic.primitives import Library
 from kansym.symbolic.superposition import best_shapes
 from kansym.symbolic.table import Table
@@ -23,7 +23,7 @@ Array = np.ndarray
 Join = Callable[[list[Expression]], Expression]
 COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
 ROWS_PER_NUMBER = 3  # of the finer splines
-FOLLOWED = 0.02  # RMS over the spread that splines may leave of a form that is right
+FOLLOWED, NOISIER = 0.02, 1.1  # RMS over the spread that splines may leave of a form that is right, or times the noise
 COMBINED_LINKS = ("y", "1/y")  # of sums; products are looked for by themselves
 SHAPES = 2  # with two numbers inside or more, that are tried for every curve beside the primitives
 OPTIONS = 4  # formulas of a curve
@@ -40,7 +40,9 @@ def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterato
         return
     for link, target in usable(rows.target):
         if link in links:
-            curves = _additive_splines(rows.inputs, target, weights_under(link, rows.target, rows.weights))
+            followed = _followed(table) if link is LINKS[0] else FOLLOWED
+            weights = weights_under(link, rows.target, rows.weights)
+            curves = _additive_splines(rows.inputs, target, weights, followed)
             if curves is not None:
                 yield from _matched(curves, rows, library, lambda parts, link=link: link.inverse(add(*parts)))
 
@@ -50,9 +52,14 @@ def separable(table: Table, library: Library) -> Iterator[Expression]:
     rows = table.fit
     if len(rows) < 20 * table.columns:
         return
-    curves = _product_splines(rows.inputs, rows.target)
+    curves = _product_splines(rows.inputs, rows.target, _followed(table))
     if curves is not None:
         yield from _matched(curves, rows, library, lambda parts: multiply(*parts))
+
+
+def _followed(table: Table) -> float:
+    """What splines may leave of the target, RMS over its spread."""
+    return max(FOLLOWED, NOISIER * table.goal)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,9 @@ def _blocks(inputs: Array, intervals: int = COARSE) -> list[Array]:
     return [spline_columns(np.log(x) if spans else x, intervals) for x, spans in zip(inputs.T, wide, strict=True)]
 
 
-def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> list[Array] | None:
+def _additive_splines(
+    inputs: Array, target: Array, weights: Array | None, followed: float = FOLLOWED
+) -> list[Array] | None:
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
     for intervals in (COARSE, FINE):
         blocks = _blocks(inputs, intervals)
@@ -128,18 +137,18 @@ def _additive_splines(inputs: Array, target: Array, weights: Array | None) -> li
             return None
         solution = ridge(np.hstack(blocks), target, roots)
         curves = [block @ solution[a:b] for block, a, b in zip(blocks, edges[:-1], edges[1:], strict=True)]
-        if np.std((sum(curves) - target) * roots) <= FOLLOWED * spread(target, roots):
+        if np.std((sum(curves) - target) * roots) <= followed * spread(target, roots):
             return curves
     return None
 
 
-def _product_splines(inputs: Array, target: Array) -> list[Array] | None:
+def _product_splines(inputs: Array, target: Array, followed: float = FOLLOWED) -> list[Array] | None:
     for intervals in (COARSE, 2 * COARSE, FINE):
         blocks = _blocks(inputs, intervals)
         if intervals > COARSE and len(target) < ROWS_PER_NUMBER * sum(block.shape[1] for block in blocks):
             return None
         curves = _alternated(blocks, target)
-        if np.std(np.prod(curves, axis=0) - target) <= FOLLOWED * np.std(target):
+        if np.std(np.prod(curves, axis=0) - target) <= followed * np.std(target):
             return curves
     return None
 

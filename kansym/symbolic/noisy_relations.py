@@ -2,8 +2,8 @@
 
 P(x) - y Q(x) = 0 holds on clean rows for some coefficients; with an error e of y a row leaves e Q(x). The coefficients
 are those for which what is left, over what errors of one size would leave, is least: a generalised eigenvalue problem
-for those of Q, since those of P follow by linear least squares. With rows weighed by 1/Q(x)**2 of the last turn it is
-the most likely quotient (Sanathanan and Koerner 1963; Gander, Golub and Strebel 1994). Needless terms go one by one.
+for those of Q (Taubin 1991), since those of P follow by linear least squares. With rows weighed by 1/Q(x)**2 of the
+last turn it is the most likely quotient (Sanathanan and Koerner 1963). Needless terms go one by one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
     if not 1 <= columns <= MOST_COLUMNS:
         return
     known: dict[Expression, Array] = {}
-    choices = sorted(_choices(rows), key=lambda choice: sum(each is not PLAIN for each in choice))
+    choices = list(_choices(rows))
     limit = NEAR * noise * thin.spread
     for degrees in DEGREES:
         found = []

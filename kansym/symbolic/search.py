@@ -17,6 +17,7 @@ from kansym.structure.rows import Rows as JudgedRows
 from kansym.structure.signs import sign_columns
 from kansym.structure.similarity import find_similarity
 from kansym.structure.symmetry import Combination, Scaling, find_by_trial, find_combination, find_scaling
+from kansym.symbolic.additive import additive, separable
 from kansym.symbolic.algebraic import monomials, power_laws
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.coefficients import varying
@@ -24,6 +25,7 @@ from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.exact import tidy
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to, whole
+from kansym.symbolic.links import LINKS
 from kansym.symbolic.lowdim import drawn, solve
 from kansym.symbolic.noisy_relations import relations_of
 from kansym.symbolic.parts import KINDS, SUREST, solve_by_parts
@@ -331,6 +333,12 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: 
         found += [_tidied(each, "sum of powers", table) for each in rough if allowed(each, library)]
     if "fractions" not in table.without:
         found += [_tidied(each, "relation", table) for each in relations_of(table) if allowed(each, library)]
+    if table.goal > EXACT and "splines" not in table.without and not nothing_left(found, table):
+        for origin, curves in (
+            ("additive", additive(table, library, LINKS[:1])),
+            ("product", separable(table, library)),
+        ):
+            found += [_tidied(each, origin, table) for each in curves if allowed(each, library)]
     share = budget.part(TRAINED_SHARE * budget.remaining)
     for stage, origin, sums in (
         ("powers", "sum of powers", powers(table.fit)),

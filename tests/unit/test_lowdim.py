@@ -121,6 +121,18 @@ def test_a_fraction_of_functions_is_found() -> None:
     assert misfit(list(fractions_of_functions(rows)), rows) < 1e-10
 
 
+@pytest.mark.parametrize("noise", [0.01, 0.1])
+def test_curves_are_found_in_noise(noise: float) -> None:
+    for law, find in (
+        (lambda a, b: 2.0 * np.log(a) + 3.0 / b, lambda table: additive(table, PRIMITIVES, LINKS[:1])),
+        (lambda a, b: np.exp(-a) * np.sin(2.0 * b), lambda table: separable(table, PRIMITIVES)),
+    ):
+        clean = rows_of(law, 2, rows=800)
+        errors = noise * np.std(clean.target) * np.random.default_rng(3).normal(size=800)
+        found = find(table_of(Rows(clean.inputs, clean.target + errors), 1.03 * noise))
+        assert min(polish(each, clean).mean_square for each in found) < 1e-20 * np.var(clean.target)
+
+
 def test_a_sum_of_curves_is_found() -> None:
     rows = rows_of(lambda a, b: np.exp(-1.3 * a) + np.sin(2.1 * b), 2)
     assert misfit(list(additive(table_of(rows), PRIMITIVES.only("exp", "sin"), LINKS[:1])), rows) < 1e-8
