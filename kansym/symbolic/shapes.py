@@ -245,6 +245,18 @@ FAMILIES: tuple[Family, ...] = (
         lambda z: _rates_over_decades(z**2, 16)[:, None],
         positive=True,
     ),
+    Family(
+        "logarithm of a distance",
+        (call("log", add(whole(1), _times(raise_to(X, Fraction(2))))),),
+        lambda z: _rates_over_decades(z**2, 16)[:, None],
+        positive=True,
+    ),
+    Family(
+        "distance",
+        (raise_to(add(whole(1), _times(raise_to(X, Fraction(2)))), _HALF),),
+        lambda z: _rates_over_decades(z**2, 16)[:, None],
+        positive=True,
+    ),
     Family("angle beside a place", (call("atan", _times(_CENTRED)),), _peaks(lambda s: 1.0 / s)),
     Family(
         "saturation to a power",
