@@ -26,8 +26,8 @@ from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
-from kansym.symbolic.noisy_relations import relations_of
 from kansym.symbolic.primitives import PRIMITIVES, Library
+from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.search import Reduced, monomial, nothing_left, reduce_table, search
 from kansym.symbolic.selection import description_length
 from kansym.symbolic.table import EXACT, Candidate, Table, divided
@@ -135,7 +135,7 @@ def _short(inner: Table) -> Iterator[Expression]:
     yield from monomials(rows)
     yield linear(rows)
     yield from polynomials(rows)
-    yield from relations_of(inner)
+    yield from quick_relations(rows)
 
 
 def _thorough(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[Candidate]:

@@ -50,7 +50,7 @@ def relations_of(table: Table) -> Iterator[Expression]:
 def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
     """Quotients P/Q of one to four columns, also of their functions and under links, that leave no more than noise.
 
-    Of every degree the best few, the plainest degrees first.
+    The best few of the plainest degree that has any, and of higher ones that come clearly nearer.
 
     Args:
         rows: with errors in the target.
@@ -63,11 +63,14 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
     choices = list(_choices(rows))
     limit = NEAR * noise * thin.spread
     for degrees in DEGREES:
-        found = []
+        found: list[Found] = []
         for coordinates in choices:
             found += _near_noise(thin, coordinates, degrees, known, limit)
         found.sort(key=lambda item: item[0])
-        for _, link, terms, coefficients in found[:MOST_TAKEN]:
+        taken = found[:MOST_TAKEN]
+        if taken:  # from now on what is not clearly nearer is the same with needless terms
+            limit = taken[0][0] * float(np.exp(-0.5 * NEEDLESS**2 / len(thin)))
+        for _, link, terms, coefficients in taken:
             quotient = canonical(_pruned(link, terms, coefficients, thin).expression)
             if len(quotient.free_constants) <= FEWEST_NUMBERS + NUMBERS_PER_COLUMN * columns:
                 yield quotient
