@@ -95,7 +95,7 @@ class _Gradients:
         best = min(filter(None, fits), key=lambda smooth: smooth.surrogate.held_out, default=None)
         if best is None or not NOISY < best.surrogate.held_out < HOPELESS:
             return None
-        values, slopes, _ = best.examine(rows.held_inputs)
+        values, slopes = best.fitted(rows.held_inputs)
         by_logarithms = slopes * np.where(logs, rows.held_inputs, 1.0)
         return cls(best.surrogate.held_out, rows.held_inputs, values, by_logarithms, logs)
 

@@ -18,6 +18,7 @@ from kansym.symbolic.dictionary import one_variable_features
 from kansym.symbolic.expression import Call, Constant, Expression, Power, Variable, add, call, multiply, raise_to, whole
 from kansym.symbolic.primitives import CONSTANT, IDENTITY, PRIMITIVES, Library, Primitive, power
 from kansym.symbolic.sparse import best_subsets
+from kansym.symbolic.table import NATS_PER_NODE
 
 Array = np.ndarray
 SCAN_POINTS = 96
@@ -31,7 +32,7 @@ HOPELESS = 7.0  # e-folds of the error behind the best scan
 BRIEF_STEPS = 12
 POLISHED = 10
 WAVES = np.arange(1.0, 90.0, 1.0)
-SCALES, SCALED_KEPT, NATS_PER_NODE = np.geomspace(0.03, 30.0, 40), 12, 2.0
+SCALES, SCALED_KEPT = np.geomspace(0.03, 30.0, 40), 12
 LINES, LINE_POWERS = (-0.95, -0.5, -0.15, 0.15, 1.0, 5.0, 30.0), (-6.0, -2.5, -1.2, -0.4, 0.4, 1.2, 2.5, 6.0)
 SHIFTS = np.array([-6.0, -3.0, -1.5708, -0.8, 0.8, 1.5708, 3.0, 6.0])
 

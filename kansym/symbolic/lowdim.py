@@ -51,7 +51,7 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
     """Candidate formulas, the best first; stops early when one is exact."""
     found: list[Candidate] = []
     last = "curve" if "shapes" in table.without else "sum of shapes"  # of what most curves are
-    most = False
+    matched = False
     for origin, expressions in _checks(table, library):
         for expression in expressions:
             if allowed(expression, library):
@@ -61,8 +61,8 @@ def solve(table: Table, budget: Budget | Part, library: Library = PRIMITIVES) ->
             break
         if at_goal and table.columns != 1:
             break
-        most = most or origin == last
-        if most and drawn(found, table):  # before, a polynomial would stand for all the curves that look like it
+        matched = matched or origin == last
+        if matched and drawn(found, table):  # before, a polynomial would stand for all the curves that look like it
             break
     return ranked(found, price_of(len(table.fit)))
 
