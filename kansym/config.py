@@ -12,7 +12,7 @@ from kansym.errors import ConfigError
 PRESETS: dict[str, float] = {"fast": 15.0, "default": 60.0, "thorough": 600.0}
 STAGES = (
     "screening", "units", "sums", "reductions", "parts", "polynomials", "splines", "fractions", "shapes", "curves",
-    "powers", "products", "coefficients", "halves", "dictionary", "network", "simplification",
+    "powers", "products", "coefficients", "halves", "dictionary", "network", "edits", "simplification",
 )  # fmt: skip
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -34,7 +34,7 @@ SMALL = 30
 GRACE = 6.0  # seconds beyond the limit in which the last candidates are refitted and their numbers made exact
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
-SEARCH_SHARE, NETWORK_SHARE = 0.7, 0.75  # of the time that is left when the stage starts
+SEARCH_SHARE, NETWORK_SHARE, EDITS_SHARE = 0.55, 0.3, 0.8  # of the time that is left when the stage starts
 HOPELESS_SHARE = 0.5  # of the time, for a table in which no smooth model sees anything
 # Ranks candidates (with their origins) for a problem whose columns are these of the table.
 Judge = Callable[[list[tuple[Expression, str]], Problem, tuple[int, ...], Budget], ParetoFront]
@@ -131,6 +131,11 @@ def fit(
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
+    if not known and "edits" not in config.without:
+        with clock.stage("edits", "the best formulas, changed node by node") as stage:
+            changed = problem.edited(found, budget.part(EDITS_SHARE * budget.remaining))
+            stage.summary = f"{len(changed)} candidates"
+            found += changed
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
 
 

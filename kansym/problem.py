@@ -18,14 +18,18 @@ from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
 from kansym.structure.noise import error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
+from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.curves import allowed
 from kansym.symbolic.dimensional import search_with_units
+from kansym.symbolic.edits import Task as EditTask
+from kansym.symbolic.edits import refined
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.reading import has_whole_powers
 from kansym.symbolic.search import nothing_left, solve_by_monomials
-from kansym.symbolic.selection import Parts, reaches_noise
+from kansym.symbolic.selection import Parts, description_length, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
 from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, reached
 from kansym.symbolic.table import Table as SearchTable
@@ -182,6 +186,20 @@ class Problem:
             text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
+
+    def edited(self, found: Sequence[tuple[Expression, str]], budget: Budget | Part) -> list[tuple[Expression, str]]:
+        """Formulas that edits of the candidates lead to, under errors as the search believes in them first."""
+        rows, dimensions = self.fitted, self.units.dimensions if self.units else None
+        if rows.weights is None and next(self.views()).weights is not None:
+            rows = replace(rows, weights=relative_weights(rows.target))
+
+        def length(formula: Expression, rows: Rows) -> float:
+            misfit = mean_square(formula, rows)
+            told = description_length(formula, misfit, rows) if np.isfinite(misfit) else np.inf
+            return told + unit_nats(formula, dimensions)
+
+        task = EditTask(rows, length, lambda formula: allowed(formula, self.library), self.config.max_complexity)
+        return [(formula, "edits") for formula in refined([formula for formula, _ in found], task, budget)]
 
     def _monomials(self) -> list[Candidate]:
         """The products of powers of columns, where a formula may be believed before it is exact."""
