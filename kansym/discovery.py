@@ -125,7 +125,7 @@ class Task:
 def run_network(task: Task, budget: Budget | Part, listen: Listener) -> Network | None:
     """Train, prune and match networks; None when there are too few rows or the time is already up."""
     found = pruned_network(task, budget, listen)
-    return None if found is None else _matched(found, task, listen)
+    return None if found is None else _matched(found, task, listen, brief=task.known or budget.expired)
 
 
 def pruned_network(task: Task, budget: Budget | Part, listen: Listener) -> Pruned | None:
@@ -287,10 +287,10 @@ def _sparse(outcome: Any, scaled: _Scaled, task: Task, budget: Budget | Part, li
     return Pruned(scaled, report.model, report.graph_before, report.graph_after, history, report.loss_after)
 
 
-def _matched(sparse: Pruned, task: Task, listen: Listener) -> Network:
+def _matched(sparse: Pruned, task: Task, listen: Listener, brief: bool) -> Network:
     model, scaled = sparse.model, sparse.scaled
     listen(Progress("match", None, sparse.loss, len(sparse.after.active()), None))
-    matched = match_edges(sparse.after, scaled.inputs, task.library, brief=task.known)
+    matched = match_edges(sparse.after, scaled.inputs, task.library, brief)
     parts = {"train": task.train, "validation": task.validation}
     errors = {name: _network_errors(model, rows, scaled) for name, rows in parts.items() if len(rows)}
     tensors = {name: tensor.detach().cpu().numpy().copy() for name, tensor in model.tensors().items()}

@@ -34,7 +34,7 @@ SMALL = 30
 GRACE = 6.0  # seconds beyond the limit in which the last candidates are refitted and their numbers made exact
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
-SEARCH_SHARE, NETWORK_SHARE, EDITS_SHARE = 0.55, 0.3, 0.8  # of the time that is left when the stage starts
+SEARCH_SHARE, NETWORK_SHARE, EDITS_SHARE = 0.7, 0.3, 0.85  # of the time that is left when the stage starts
 HOPELESS_SHARE = 0.5  # of the time, for a table in which no smooth model sees anything
 # Ranks candidates (with their origins) for a problem whose columns are these of the table.
 Judge = Callable[[list[tuple[Expression, str]], Problem, tuple[int, ...], Budget], ParetoFront]

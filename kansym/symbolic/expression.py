@@ -41,12 +41,12 @@ class Expression:
         children = tuple(child.map(change) for child in self.children)
         return change(self if children == self.children else self.rebuilt(children))
 
-    @property
+    @cached_property
     def variables(self) -> tuple[int, ...]:
         """The numbers of the variables that occur, in order."""
         return tuple(sorted({node.index for node in self.walk() if isinstance(node, Variable)}))
 
-    @property
+    @cached_property
     def free_constants(self) -> tuple[Constant, ...]:
         """The constants that a fit may change, in the order in which `with_constants` takes them."""
         return tuple(node for node in self.walk() if isinstance(node, Constant) and node.label is None)
@@ -67,6 +67,11 @@ class Expression:
     def substitute(self, replacements: Sequence[Expression]) -> Expression:
         """The tree with variable i replaced by `replacements[i]`."""
         return self.map(lambda node: replacements[node.index] if isinstance(node, Variable) else node)
+
+    @cached_property
+    def skeleton(self) -> str:
+        """The structure as text, every free constant the same."""
+        return _skeleton(self)
 
     @cached_property
     def complexity(self) -> int:
@@ -219,6 +224,19 @@ def raise_to(base: Expression, exponent: Fraction) -> Expression:
 def call(name: str, argument: Expression) -> Expression:
     """A primitive of an argument."""
     return Call(name, argument)
+
+
+def _skeleton(node: Expression) -> str:
+    if isinstance(node, Constant):
+        return f"={node.label}" if node.label is not None else "?"
+    if isinstance(node, Variable):
+        return f"x{node.index:05d}"
+    if isinstance(node, Power):
+        return f"{node.base.skeleton}^{float(node.exponent):+.6f}"
+    if isinstance(node, Call):
+        return f"~{node.name}({node.argument.skeleton})"
+    sign = "+" if isinstance(node, Sum) else "*"
+    return f"[{sign.join(child.skeleton for child in node.children)}]"
 
 
 def _complexity(node: Expression) -> int:

@@ -22,7 +22,7 @@ from kansym.symbolic.expression import (
 )
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.notation import exact_value
-from kansym.symbolic.ordering import skeleton, values
+from kansym.symbolic.ordering import values
 from kansym.symbolic.reading import base_and_exponent, best_of, factor_order, is_column, is_negative, term_order
 from kansym.symbolic.terms import factors_of, product_of
 
@@ -59,7 +59,7 @@ class Factored:
     @property
     def key(self) -> tuple:
         """What makes two monomials the same."""
-        return tuple(sorted((skeleton(base), values(base), exponent) for base, exponent in self.powers.items()))
+        return tuple(sorted((base.skeleton, values(base), exponent) for base, exponent in self.powers.items()))
 
 
 def _number_power(number: Constant, exponent: Fraction) -> Factored | None:

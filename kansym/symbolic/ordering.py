@@ -7,20 +7,6 @@ from kansym.symbolic.expression import Call, Constant, Expression, Power, Produc
 Key = tuple
 
 
-def skeleton(node: Expression) -> str:
-    """The structure as text, every free constant the same."""
-    if isinstance(node, Constant):
-        return f"={node.label}" if node.label is not None else "?"
-    if isinstance(node, Variable):
-        return f"x{node.index:05d}"
-    if isinstance(node, Power):
-        return f"{skeleton(node.base)}^{float(node.exponent):+.6f}"
-    if isinstance(node, Call):
-        return f"~{node.name}({skeleton(node.argument)})"
-    sign = "+" if isinstance(node, Sum) else "*"
-    return f"[{sign.join(skeleton(child) for child in node.children)}]"
-
-
 def degree(node: Expression) -> float:
     """The degree as a polynomial; functions count as 0."""
     if isinstance(node, Variable):
@@ -39,11 +25,11 @@ def values(node: Expression) -> tuple[float, ...]:
 
 def term_key(node: Expression) -> Key:
     """Order in a sum: high degree first, constants last."""
-    return (not node.variables, -degree(node), skeleton(node), values(node))
+    return (not node.variables, -degree(node), node.skeleton, values(node))
 
 
 def factor_key(node: Expression) -> Key:
     """Order in a product: numbers, then powers of variables, then sums, then functions."""
     base = node.base if isinstance(node, Power) else node
     rank = {Constant: 0, Variable: 1, Sum: 2, Product: 2, Call: 3}[type(base)]
-    return (rank, skeleton(base), skeleton(node), values(node))
+    return (rank, base.skeleton, node.skeleton, values(node))

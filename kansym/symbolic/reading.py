@@ -22,7 +22,7 @@ from kansym.symbolic.expression import (
 )
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.notation import as_decimal, exact_value, powers_apart
-from kansym.symbolic.ordering import factor_key, skeleton, term_key, values
+from kansym.symbolic.ordering import factor_key, term_key, values
 from kansym.symbolic.terms import factors_of, product_of
 
 HALF = Fraction(1, 2)
@@ -100,7 +100,7 @@ def _holds_numbers(node: Expression) -> bool:
 def _ties(expression: Expression) -> tuple:
     """What decides between forms of equal measure: terms in their order, then the text."""
     unordered = sum(isinstance(n, Sum) and list(n.terms) != sorted(n.terms, key=term_order) for n in expression.walk())
-    return (unordered, skeleton(expression), values(expression))
+    return (unordered, expression.skeleton, values(expression))
 
 
 def best_of(forms: Iterable[Expression], count: int) -> list[Expression]:
@@ -275,7 +275,7 @@ def _repeated_ratios(nodes: Sequence[Expression]) -> int:
     for node in nodes:
         if isinstance(node, Product):
             powers = {base: exponent for base, exponent in map(base_and_exponent, node.factors) if is_column(base)}
-            for first, second in combinations(sorted(powers, key=skeleton), 2):
+            for first, second in combinations(sorted(powers, key=lambda power: power.skeleton), 2):
                 if powers[first] == -powers[second]:
                     ratio = (first, second) if powers[first] > 0 else (second, first)
                     seen[ratio] = seen.get(ratio, 0) + 1
@@ -308,7 +308,7 @@ def factor_order(node: Expression) -> tuple:
     base = node
     while isinstance(base, Power):
         base = base.base
-    return (*factor_key(base), skeleton(node), values(node))
+    return (*factor_key(base), node.skeleton, values(node))
 
 
 def term_order(term: Expression) -> tuple:

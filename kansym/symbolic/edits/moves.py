@@ -35,6 +35,7 @@ ADDED, MULTIPLIED, REPLACED, PAIRS = 8, 4, 4, 3  # changes of a kind that are ke
 OWN = 1e-6  # share of a change that must not be one of the formula's constants already
 READABLE = 0.9  # of the rows must tell what is wanted at a node
 SHORTENED = -1.0  # nats that a shorter formula is expected to win: what it loses nobody knows before it is fitted
+SCALES = (0.5, 2.0)  # of the argument of a function that takes the place of another one
 JOINS = ("sum", "product", "quotient")
 
 
@@ -61,7 +62,9 @@ def moves(formula: Expression, rows: Rows, stock: Stock, count: int, floor: floa
         return []
     found = _shortened(formula, rows.inputs)
     for place in places(formula, rows.inputs, rows.target):
-        if not place.is_exact:
+        if place.is_exact:
+            found += _loosened(formula, place, rest)
+        else:
             found += [*_added(formula, place, rest, stock), *_multiplied(formula, place, rest, stock)]
             found += _replaced(formula, place, rest, stock, rows)
     return sorted(found, key=lambda move: move.nats)
@@ -127,6 +130,13 @@ class Remainder:
             return nats, np.where(gain > 0, along / free, 0.0)
 
 
+def _loosened(formula: Expression, place: Place, rest: Remainder) -> Iterator[Move]:
+    """A free number in the place of a known one."""
+    nats, steps = rest.gains(place.slope, *_one(np.ones(len(place.value))))
+    if np.isfinite(nats[0]):
+        yield Move(float(nats[0]), replaced(formula, place.path, Constant(float(place.value[0] + steps[0]))))
+
+
 def _best(nats: Array, most: int) -> list[int]:
     """Numbers of the smallest finite nats."""
     near = np.argpartition(nats, most)[:most] if len(nats) > most else np.arange(len(nats))
@@ -143,7 +153,7 @@ def _added(formula: Expression, place: Place, rest: Remainder, stock: Stock) -> 
     if isinstance(place.parent, Sum):
         return
     nats, factors = rest.gains(place.slope, *_one(np.ones(len(place.value))))
-    if np.isfinite(nats[0]) and not isinstance(place.node, (Constant, Sum)):
+    if np.isfinite(nats[0]):
         form = replaced(formula, place.path, add(place.node, Constant(float(factors[0]))))
         yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
     nats, factors = rest.gains(place.slope, stock.values, stock.squares)
@@ -158,11 +168,10 @@ def _multiplied(formula: Expression, place: Place, rest: Remainder, stock: Stock
     if place.is_number or isinstance(place.parent, Product):
         return
     slope = place.slope * place.value
-    if not isinstance(place.node, (Sum, Product)):
-        nats, factors = rest.gains(slope, *_one(np.ones(len(slope))))
-        if np.isfinite(nats[0]):
-            form = replaced(formula, place.path, multiply(Constant(1.0 + float(factors[0])), place.node))
-            yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
+    nats, factors = rest.gains(slope, *_one(np.ones(len(slope))))
+    if np.isfinite(nats[0]):
+        form = replaced(formula, place.path, multiply(Constant(1.0 + float(factors[0])), place.node))
+        yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
     nats, factors = rest.gains(slope, stock.values, stock.squares)
     nats = nats + NATS_PER_NODE * (stock.nodes + 4.0)
     for i in _best(nats, MULTIPLIED):
@@ -217,27 +226,38 @@ def _replaced(formula: Expression, place: Place, rest: Remainder, stock: Stock, 
     if np.mean(told) < READABLE or not 0 < float(np.sum(squares)) < np.inf:
         return
     saved = NATS_PER_NODE * place.node.complexity + rest.price * len(place.node.free_constants)
-    fitted = [_in_place(wanted, squares, rest, *_candidates(place, stock))]
+    fitted = [_in_place(wanted, squares, rest, *_candidates(place, stock, rows))]
     if place.path and np.all(told):  # at the top, pairs are the search's own
         fitted.append(_joined(wanted, squares, rest, stock, rows))
     for found in fitted:
         yield from (Move(nats - saved, replaced(formula, place.path, node)) for nats, node in found)
 
 
-def _candidates(place: Place, stock: Stock) -> tuple[list[Expression], Array, Array]:
-    """What may stand in a place: the node in another function, and at every place but the top the stock."""
+def _candidates(place: Place, stock: Stock, rows: Rows) -> tuple[list[Expression], Array, Array]:
+    """What may stand in a place: functions of the node or of its argument, and anywhere but at the top the stock."""
     trees, values = [], []
     with np.errstate(all="ignore"):
-        for function, tree in _WRAPPED:
-            value = function(place.value)
-            if np.all(np.isfinite(value)):
-                trees.append(tree(place.node))
-                values.append(value)
-    nodes = np.full(len(trees), place.node.complexity + 1.0)
+        for node, value in _arguments(place, rows):
+            for function, tree in _WRAPPED:
+                if np.all(np.isfinite(told := function(value))):
+                    trees.append(tree(node))
+                    values.append(told)
+    nodes = np.array([float(tree.complexity) for tree in trees])
     own = np.reshape(values, (-1, len(place.value)))
     if not place.path:
         return trees, own, nodes
     return [*trees, *stock.trees], np.vstack([own, stock.values]), np.concatenate([nodes, stock.nodes])
+
+
+def _arguments(place: Place, rows: Rows) -> Iterator[tuple[Expression, Array]]:
+    """What functions in a place may be of, with its values (n,): the node, and the argument of a function there."""
+    yield place.node, place.value
+    if isinstance(place.node, (Call, Power)):
+        inside = place.node.children[0]
+        value = inside.evaluate(rows.inputs)
+        yield inside, value
+        for scale in SCALES:
+            yield multiply(Constant(scale), inside), scale * value
 
 
 def _in_place(

@@ -21,14 +21,15 @@ Array = np.ndarray
 SCANNED, FITTED = 200, 600  # rows on which changes are looked for, and to which formulas are fitted
 FEWEST = 24  # rows
 SEEDS, SEED_SIZES = 12, 15  # the shortest descriptions to begin with, and the best formulas of other sizes
-MOST_STEPS, PATIENCE = 60, 24  # formulas that are changed, and how many in vain before the end
+MOST_STEPS, PATIENCE = 120, 48  # formulas that are changed, and how many in vain before the end
 WORTH_IT = 0.5  # nats by which a change that is not in vain is better
-MOST_FITS = 40  # changes of one formula that are fitted
+MOST_FITS = 20  # changes of one formula that are fitted
 LONGEST = 30  # nodes of what a change may lead to, unless it is shorter than what it was made of
 FIRST_FIT, SECOND_FIT, LAST_FIT = 8, 25, 15  # evaluations: a few rows roughly, a few rows, all rows
 FAR, NEAR = 25.0, 10.0  # nats on the few rows by which a change may be worse after the first fit, and the second
 PROMISED_DIGITS, ALIKE = 7, 3  # changes that promise the same to so many digits, and how many of them are looked at
 SLACK = 6  # nodes that the canonical form of a change may be shorter than it
+SIZE = 3  # nodes by which formulas of the next size are longer
 KEPT = 12
 RENEWED = 6  # steps after which pieces of the best formulas are taken anew
 GIVEN = 20  # formulas that give pieces
@@ -83,14 +84,28 @@ class _Pool:
         return found
 
     def next(self, turn: int) -> _Entry | None:
-        """What is changed next: in turn the smallest of the front, the best of the front, and the best of all."""
+        """What is changed next: by turns the best of all, of the front, and of the next size.
+
+        A law is shorter than what imitates it, and mostly reached from short formulas: so all sizes have their turn.
+        """
         waiting = [entry for entry in self.entries.values() if not entry.changed]
         if not waiting:
             return None
-        front = [] if turn % 3 == 2 else [entry for entry in self.front() if not entry.changed]
-        if front and turn % 3 == 0:
-            return front[0]
-        return min(front or waiting, key=lambda entry: entry.nats)
+        if turn % 3 == 2:
+            return _best_of(waiting)
+        if turn % 3 == 1 and (front := [entry for entry in self.front() if not entry.changed]):
+            return _best_of(front)
+        sizes = sorted({_size(entry) for entry in waiting})
+        size = sizes[turn // 3 % len(sizes)]
+        return _best_of([entry for entry in waiting if _size(entry) == size])
+
+
+def _best_of(entries: list[_Entry]) -> _Entry:
+    return min(entries, key=lambda entry: entry.nats)
+
+
+def _size(entry: _Entry) -> int:
+    return entry.formula.complexity // SIZE
 
 
 @dataclass(frozen=True)
@@ -196,7 +211,7 @@ class _Changes:
             if few.nats(rough) < before + FAR:
                 fitted = few.fitted(rough, SECOND_FIT)
                 if few.nats(fitted) < before + NEAR:
-                    yield canonical(task.fitted(fitted, LAST_FIT))
+                    yield task.fitted(fitted, LAST_FIT)
 
     def _new(self, formula: Expression) -> Iterator[Expression]:
         """Changes that were not seen before, the most promising first.
