@@ -12,7 +12,7 @@ from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
 from kansym.data.dimensions import read_dimensions
-from kansym.discovery import Task
+from kansym.discovery import EFFORT, Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
@@ -198,7 +198,10 @@ class Problem:
             told = description_length(formula, misfit, rows) if np.isfinite(misfit) else np.inf
             return told + unit_nats(formula, dimensions)
 
-        task = EditTask(rows, length, lambda formula: allowed(formula, self.library), self.config.max_complexity)
+        task = EditTask(
+            rows, length, lambda formula: allowed(formula, self.library), self.config.max_complexity,
+            EFFORT[self.config.preset],
+        )  # fmt: skip
         return [(formula, "edits") for formula in refined([formula for formula, _ in found], task, budget)]
 
     def _monomials(self) -> list[Candidate]:

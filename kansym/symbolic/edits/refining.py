@@ -21,7 +21,10 @@ Array = np.ndarray
 SCANNED, FITTED = 200, 600  # rows on which changes are looked for, and to which formulas are fitted
 FEWEST = 24  # rows
 SEEDS, SEED_SIZES = 12, 15  # the shortest descriptions to begin with, and the best formulas of other sizes
-MOST_STEPS, PATIENCE = 120, 48  # formulas that are changed, and how many in vain before the end
+MOST_STEPS, PATIENCE = (
+    60,
+    24,
+)  # formulas that are changed, and how many in vain before the end, for every unit of effort
 WORTH_IT = 0.5  # nats by which a change that is not in vain is better
 MOST_FITS = 20  # changes of one formula that are fitted
 LONGEST = 30  # nodes of what a change may lead to, unless it is shorter than what it was made of
@@ -117,12 +120,14 @@ class Task:
         length: nats by which a formula describes rows.
         allowed: whether a formula may be shown.
         most: nodes that it may have.
+        effort: in proportion to it grow the steps after which the search ends by itself.
     """
 
     rows: Rows
     length: Length
     allowed: Callable[[Expression], bool]
     most: int = LONGEST
+    effort: int = 1
 
     def thin(self, count: int) -> Task:
         """The same for some of the rows."""
@@ -156,9 +161,9 @@ def refined(formulas: Iterable[Expression], task: Task, budget: Budget | Part) -
         pool.put(formula, task.nats(formula))
     begun, vain = set(pool.entries), 0
     changes = _Changes(task, task.thin(SCANNED))
-    for turn in range(MOST_STEPS):
+    for turn in range(MOST_STEPS * task.effort):
         entry = pool.next(turn)
-        if entry is None or vain >= PATIENCE or budget.expired:
+        if entry is None or vain >= PATIENCE * task.effort or budget.expired:
             break
         if turn % RENEWED == 0:
             changes.renew(one.formula for one in pool.best(GIVEN))
