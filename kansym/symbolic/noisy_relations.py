@@ -1,10 +1,4 @@
-"""Quotients of sums under noise: the relation whose residuals are most like errors of the target alone.
-
-P(x) - y Q(x) = 0 holds on clean rows for some coefficients; with an error e of y a row leaves e Q(x). The coefficients
-are those for which what is left, over what errors of one size would leave, is least: a generalised eigenvalue problem
-for those of Q (Taubin 1991), since those of P follow by linear least squares. With rows weighed by 1/Q(x)**2 of the
-last turn it is the most likely quotient (Sanathanan and Koerner 1963). Needless terms go one by one.
-"""
+"""Quotients of sums under noise, for every choice of how the columns are seen; needless terms go one by one."""
 
 from __future__ import annotations
 
@@ -13,38 +7,34 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
-from scipy import linalg
 
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, mean_square, polish
 from kansym.symbolic.expression import Constant, Expression, add, multiply, raise_to
+from kansym.symbolic.implicit import NEAR, NEEDLESS, ROWS_PER_TERM, SEEN, most_likely
 from kansym.symbolic.links import Link, usable, weights_under
+from kansym.symbolic.noisy_roots import likely_roots
 from kansym.symbolic.relations import COORDINATES, PLAIN, Coordinate, quick_relations, terms_in, values_of
 from kansym.symbolic.table import EXACT, Table, thinned
 
 Array = np.ndarray
-SEEN = 1500  # rows
 MOST_COLUMNS, MOST_CHANGED = 4, {1: 1, 2: 2, 3: 1, 4: 0}  # columns, and how many are seen through functions
 FUNCTIONS = ("x", "sqrt x", "log x", "exp x")
 LINKS = ("y", "y^2", "log y", "exp y")
 DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2))  # above and below
-TURNS = 3
-ROWS_PER_TERM = 12
-NEAR = 1.12  # times the noise, that a relation may leave before its needless terms go
-SMALL = 0.02  # of the middling size of Q, below which a row says nothing of it
-NEEDLESS = 4.0  # standard errors: what three nodes and a number cost of the likelihood
 MOST_TAKEN, TRIED = 3, 2  # relations of one degree, and terms that might go, one at a time
 STEPS = 30
 FEWEST_NUMBERS, NUMBERS_PER_COLUMN = 4, 2  # of a relation that is worth a look, at most so many and so many a column
-HAIR = 1e-13  # of a column's length: terms that hang together
 
 
 def relations_of(table: Table) -> Iterator[Expression]:
-    """The exact relations of a table; where there are none and it is noisy, the likely ones."""
+    """The exact relations of a table; of a noisy one without any, likely quotients, and where there is none, roots."""
     found = list(quick_relations(table.fit))
     yield from found
     if not found and table.goal > EXACT:
-        yield from likely_quotients(table.fit, max(table.goal, table.noise))
+        noise = max(table.goal, table.noise)
+        quotients = list(likely_quotients(table.fit, noise))
+        yield from quotients or likely_roots(table.fit, noise)
 
 
 def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
@@ -106,39 +96,14 @@ def _near_noise(
         if link.name not in LINKS:
             continue
         weights = weights_under(link, rows.target, rows.weights)
-        coefficients = _most_likely(above, below, target, np.ones(len(rows)) if weights is None else weights)
-        if coefficients is None:
+        relation = most_likely((above, below), target, np.ones(len(rows)) if weights is None else weights)
+        if relation is None:
             continue
+        coefficients = -relation[0], relation[1]
         with np.errstate(all="ignore"):
             error = mean_square(link.inverse(_quotient(terms, coefficients)), rows) ** 0.5
         if error <= limit:
             yield error, link, terms, coefficients
-
-
-def _most_likely(above: Array, below: Array, target: Array, weights: Array) -> Numbers | None:
-    """The coefficients of P (P,) and of Q (Q,), that of Q's largest term 1; None where the terms do not tell."""
-    sizes = np.linalg.norm(above, axis=0), np.linalg.norm(below, axis=0)
-    if np.any(sizes[0] == 0) or np.any(sizes[1] == 0):
-        return None
-    a, b = above / sizes[0], below / sizes[1]
-    roots, middle, lower = np.sqrt(weights), np.ones(len(target)), np.zeros(b.shape[1])
-    for _ in range(TURNS):
-        scale = (roots / middle)[:, None]
-        basis = np.linalg.qr(a * scale)[0]
-        seen, errors = b * target[:, None] * scale, b * scale
-        seen = seen - basis @ (basis.T @ seen)
-        try:
-            lower = linalg.eigh(seen.T @ seen, errors.T @ errors + HAIR * np.eye(b.shape[1]))[1][:, 0]
-        except (linalg.LinAlgError, ValueError):
-            return None
-        size = float(np.median(np.abs(b @ lower)))
-        if not (np.isfinite(size) and size > 0):
-            return None
-        middle = np.maximum(np.abs(b @ lower) / size, SMALL)
-    scale = roots / middle
-    upper = np.linalg.lstsq(a * scale[:, None], (b @ lower) * target * scale, rcond=1e-12)[0]
-    unit = lower[np.argmax(np.abs(lower))] / sizes[1][np.argmax(np.abs(lower))]
-    return upper / sizes[0] / unit, lower / sizes[1] / unit
 
 
 def _quotient(terms: Terms, coefficients: Numbers) -> Expression:

@@ -267,7 +267,7 @@ class _Blocks:
             return []
         unit = last[np.argmax(np.abs(last))]
         sums = [_sum(terms, piece / unit) for terms, piece in zip(self.terms, pieces, strict=True)]
-        return [_minus_over(sums[0], sums[1])] if len(sums) == 2 else _roots(*sums)
+        return [_minus_over(sums[0], sums[1])] if len(sums) == 2 else roots_of(*sums)
 
 
 def _under_links(
@@ -345,7 +345,7 @@ def _minus_over(above: Expression, below: Expression) -> Expression:
     return multiply(whole(-1), above, raise_to(below, Fraction(-1)))
 
 
-def _roots(c: Expression, b: Expression, a: Expression) -> list[Expression]:
+def roots_of(c: Expression, b: Expression, a: Expression) -> list[Expression]:
     """Both roots of a y^2 + b y + c."""
     inside = add(raise_to(b, Fraction(2)), multiply(whole(-4), a, c))
     root = raise_to(inside, Fraction(1, 2))
