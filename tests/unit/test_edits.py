@@ -131,7 +131,9 @@ def test_a_law_is_reached_from_a_formula_that_has_some_of_it_right(law: str, sta
 def test_an_exact_formula_ends_the_search_and_the_same_is_found_again() -> None:
     inputs = table(60)
     rows = Rows(inputs, parse("x0/(1 + x1)", NAMES).evaluate(inputs))
-    first, again = (refined([parse("0.5*x0*x2", NAMES)], Task(rows, length, everything), Budget(60.0)) for _ in range(2))
+    first, again = (
+        refined([parse("0.5*x0*x2", NAMES)], Task(rows, length, everything), Budget(60.0)) for _ in range(2)
+    )
     assert mean_square(first[0], rows) < 1e-16
     assert first == again
 

@@ -19,7 +19,7 @@ from kansym.symbolic.table import EXACT, NATS_PER_NODE, thinned
 
 Array = np.ndarray
 SCANNED, FITTED = 200, 600  # rows on which changes are looked for, and to which formulas are fitted
-FEWEST = 24  # rows
+FEWEST = 40  # rows
 SEEDS, SEED_SIZES = 12, 15  # the shortest descriptions to begin with, and the best formulas of other sizes
 MOST_STEPS, PATIENCE = (
     60,
