@@ -31,6 +31,7 @@ from kansym.symbolic.pairs import best_pairs, expression_of
 from kansym.symbolic.table import NATS_PER_NODE
 
 Array = np.ndarray
+Change = tuple[float, Expression]  # the nats that it promises, and what becomes of a node
 ADDED, MULTIPLIED, REPLACED, PAIRS = 8, 4, 4, 3  # changes of a kind that are kept at every node
 OWN = 1e-6  # share of a change that must not be one of the formula's constants already
 READABLE = 0.9  # of the rows must tell what is wanted at a node
@@ -62,12 +63,17 @@ def moves(formula: Expression, rows: Rows, stock: Stock, count: int, floor: floa
         return []
     found = _shortened(formula, rows.inputs)
     for place in places(formula, rows.inputs, rows.target):
-        if place.is_exact:
-            found += _loosened(formula, place, rest)
-        else:
-            found += [*_added(formula, place, rest, stock), *_multiplied(formula, place, rest, stock)]
-            found += _replaced(formula, place, rest, stock, rows)
+        changes = _loosened(place, rest) if place.is_exact else _changes(place, rest, stock, rows)
+        found += [Move(nats, replaced(formula, place.path, node)) for nats, node in changes]
     return sorted(found, key=lambda move: move.nats)
+
+
+def _changes(place: Place, rest: Remainder, stock: Stock, rows: Rows) -> Iterator[Change]:
+    """Everything that may become of a node, and the nats that each promises."""
+    yield from _added(place, rest, stock)
+    yield from _multiplied(place, rest, stock)
+    yield from _raised(place, rest)
+    yield from _replaced(place, rest, stock, rows)
 
 
 @dataclass(frozen=True)
@@ -130,63 +136,62 @@ class Remainder:
             return nats, np.where(gain > 0, along / free, 0.0)
 
 
-def _loosened(formula: Expression, place: Place, rest: Remainder) -> Iterator[Move]:
-    """A free number in the place of a known one."""
-    nats, steps = rest.gains(place.slope, *_one(np.ones(len(place.value))))
-    if np.isfinite(nats[0]):
-        yield Move(float(nats[0]), replaced(formula, place.path, Constant(float(place.value[0] + steps[0]))))
-
-
 def _best(nats: Array, most: int) -> list[int]:
     """Numbers of the smallest finite nats."""
     near = np.argpartition(nats, most)[:most] if len(nats) > most else np.arange(len(nats))
     return [int(i) for i in near if np.isfinite(nats[i])]
 
 
-def _one(values: Array) -> tuple[Array, Array]:
-    """One row of values, and its squares."""
-    return values[None], values[None] ** 2
+def _single(
+    rest: Remainder, slope: Array, values: Array, nodes: float, change: Callable[[float], Expression]
+) -> Iterator[Change]:
+    """One change of a node by a number c, which adds c times values (n,): its nats and the node then."""
+    nats, numbers = rest.gains(slope, values[None], values[None] ** 2)
+    if np.isfinite(nats[0]):
+        yield float(nats[0]) + NATS_PER_NODE * nodes, change(float(numbers[0]))
 
 
-def _added(formula: Expression, place: Place, rest: Remainder, stock: Stock) -> Iterator[Move]:
+def _loosened(place: Place, rest: Remainder) -> Iterator[Change]:
+    """A free number in the place of a known one."""
+    ones = np.ones(len(place.value))
+    yield from _single(rest, place.slope, ones, 0.0, lambda c: Constant(float(place.value[0]) + c))
+
+
+def _added(place: Place, rest: Remainder, stock: Stock) -> Iterator[Change]:
     """A constant or an expression on top of a node; a term of a sum is left to the sum."""
     if isinstance(place.parent, Sum):
         return
-    nats, factors = rest.gains(place.slope, *_one(np.ones(len(place.value))))
-    if np.isfinite(nats[0]):
-        form = replaced(formula, place.path, add(place.node, Constant(float(factors[0]))))
-        yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
+    ones = np.ones(len(place.value))
+    yield from _single(rest, place.slope, ones, 2.0, lambda c: add(place.node, Constant(c)))
     nats, factors = rest.gains(place.slope, stock.values, stock.squares)
     nats = nats + NATS_PER_NODE * (stock.nodes + 3.0)
     for i in _best(nats, ADDED):
-        term = multiply(Constant(float(factors[i])), stock.trees[i])
-        yield Move(float(nats[i]), replaced(formula, place.path, add(place.node, term)))
+        yield float(nats[i]), add(place.node, multiply(Constant(float(factors[i])), stock.trees[i]))
 
 
-def _multiplied(formula: Expression, place: Place, rest: Remainder, stock: Stock) -> Iterator[Move]:
-    """A number before a node, another power of it, an expression or a power of one; factors are left to the product."""
+def _multiplied(place: Place, rest: Remainder, stock: Stock) -> Iterator[Change]:
+    """A number before a node, an expression or a power of one; factors are left to the product."""
     if place.is_number or isinstance(place.parent, Product):
         return
     slope = place.slope * place.value
-    nats, factors = rest.gains(slope, *_one(np.ones(len(slope))))
-    if np.isfinite(nats[0]):
-        form = replaced(formula, place.path, multiply(Constant(1.0 + float(factors[0])), place.node))
-        yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
+    ones = np.ones(len(slope))
+    yield from _single(rest, slope, ones, 2.0, lambda c: multiply(Constant(1.0 + c), place.node))
     nats, factors = rest.gains(slope, stock.values, stock.squares)
     nats = nats + NATS_PER_NODE * (stock.nodes + 4.0)
     for i in _best(nats, MULTIPLIED):
         for factor in _factors(stock.trees[i], float(factors[i])):
-            yield Move(float(nats[i]), replaced(formula, place.path, multiply(place.node, factor)))
+            yield float(nats[i]), multiply(place.node, factor)
     nats, powers = rest.gains(slope, stock.logarithms, stock.logarithms**2)
     nats = nats + NATS_PER_NODE * (stock.nodes[stock.bases] + 3.0)
     for i in _best(nats, MULTIPLIED):
-        factor = _power(stock.trees[stock.bases[i]], float(powers[i]))
-        yield Move(float(nats[i]), replaced(formula, place.path, multiply(place.node, factor)))
-    if np.all(place.value > 0):
-        nats, powers = rest.gains(slope, *_one(np.log(place.value)))
-        if np.isfinite(nats[0]):
-            form = replaced(formula, place.path, _power(place.node, 1.0 + float(powers[0])))
-            yield Move(float(nats[0]) + 2.0 * NATS_PER_NODE, form)
+        yield float(nats[i]), multiply(place.node, _power(stock.trees[stock.bases[i]], float(powers[i])))
+
+
+def _raised(place: Place, rest: Remainder) -> Iterator[Change]:
+    """A node to a power that is fitted; factors are left to the product."""
+    if not place.is_number and not isinstance(place.parent, Product) and np.all(place.value > 0):
+        logarithm, slope = np.log(place.value), place.slope * place.value
+        yield from _single(rest, slope, logarithm, 2.0, lambda c: _power(place.node, 1.0 + c))
 
 
 def _factors(tree: Expression, number: float) -> tuple[Expression, ...]:
@@ -215,7 +220,7 @@ _WRAPPED: tuple[tuple[Callable[[Array], Array], Callable[[Expression], Expressio
 )
 
 
-def _replaced(formula: Expression, place: Place, rest: Remainder, stock: Stock, rows: Rows) -> Iterator[Move]:
+def _replaced(place: Place, rest: Remainder, stock: Stock, rows: Rows) -> Iterator[Change]:
     """Another expression u in the place of a node, as c u + d or c u, or two of them joined."""
     if place.is_number or place.wanted is None:
         return
@@ -230,7 +235,7 @@ def _replaced(formula: Expression, place: Place, rest: Remainder, stock: Stock, 
     if place.path and np.all(told):  # at the top, pairs are the search's own
         fitted.append(_joined(wanted, squares, rest, stock, rows))
     for found in fitted:
-        yield from (Move(nats - saved, replaced(formula, place.path, node)) for nats, node in found)
+        yield from ((nats - saved, node) for nats, node in found)
 
 
 def _candidates(place: Place, stock: Stock, rows: Rows) -> tuple[list[Expression], Array, Array]:
@@ -262,7 +267,7 @@ def _arguments(place: Place, rows: Rows) -> Iterator[tuple[Expression, Array]]:
 
 def _in_place(
     wanted: Array, squares: Array, rest: Remainder, trees: list[Expression], values: Array, nodes: Array
-) -> Iterator[tuple[float, Expression]]:
+) -> Iterator[Change]:
     """The best c u + d and c u for what is wanted, under squares of weights (n,)."""
     total = float(np.sum(squares))
     mean, size = float(wanted @ squares) / total, float(wanted @ (squares * wanted))
@@ -282,9 +287,7 @@ def _in_place(
         yield float(alone[i]), multiply(Constant(float(along[i] / lengths[i])), trees[i])
 
 
-def _joined(
-    wanted: Array, squares: Array, rest: Remainder, stock: Stock, rows: Rows
-) -> Iterator[tuple[float, Expression]]:
+def _joined(wanted: Array, squares: Array, rest: Remainder, stock: Stock, rows: Rows) -> Iterator[Change]:
     """The best of two expressions joined for what is wanted."""
     if not stock.pairs.trees:
         return
