@@ -166,6 +166,20 @@ def divided_out(above: Sequence[Factored], below: Sequence[Factored]) -> Iterato
             yield quotient, left
 
 
+def over_one(terms: Sequence[Factored], parts: Parts) -> Iterator[Expression]:
+    """A sum over the denominator of one of its terms, where that makes it no more terms: u/(v - u) + 1 as v/(v - u)."""
+    for place, term in enumerate(terms):
+        for below in (base for base, e in term.powers.items() if isinstance(base, Sum) and e == -1):
+            factors, others = expanded(below, parts), [*terms[:place], *terms[place + 1 :]]
+            if factors is None:
+                continue
+            raised = [other.times(factor) for other in others for factor in factors]
+            above = collected([term.times(Factored(powers={below: Fraction(1)})), *raised])
+            if above and len(above) <= len(terms):
+                numerator = sum_of(sorted(map(written, above), key=term_order))
+                yield multiply(numerator, raise_to(below, Fraction(-1)))
+
+
 def _added_up(terms: Sequence[Factored]) -> list[Factored] | None:
     """Like terms added up, those that cancel but for rounding left out; None where numbers do not add."""
     alike: dict[tuple, list[Factored]] = {}

@@ -20,6 +20,7 @@ from kansym.symbolic.expansion import (
     grouped,
     in_one_exponential,
     in_order,
+    over_one,
     squares_apart,
     without_letter,
 )
@@ -352,7 +353,7 @@ class _Rules:
     # sums
 
     def _merged(self, node: Sum) -> Iterator[Expression]:
-        """The sum with two logarithms as one, three terms as a square, or with what some terms share before them."""
+        """The sum with two logarithms as one, over one denominator, as a square, or with what some terms share ahead."""
         merged = _logarithms(node)
         if merged is not None:
             yield merged
@@ -363,6 +364,8 @@ class _Rules:
         flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
         known = [term for term in terms if term is not None]
+        if len(known) == len(terms):
+            yield from over_one(known, self.parts)
         if 3 <= len(known) <= MOST_SQUARED and len(known) == len(terms):
             yield from squared(known)
         if flat is not None and len(flat) == 3:
