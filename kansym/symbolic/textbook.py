@@ -353,7 +353,7 @@ class _Rules:
     # sums
 
     def _merged(self, node: Sum) -> Iterator[Expression]:
-        """The sum with two logarithms as one, over one denominator, as a square, or with what some terms share ahead."""
+        """The sum with two logarithms as one, over one denominator, as a square, or with what some share ahead."""
         merged = _logarithms(node)
         if merged is not None:
             yield merged
