@@ -152,10 +152,9 @@ def _roots_of_difference(base: Sum, parts: Parts) -> tuple[Expression, Expressio
 def divided_out(above: Sequence[Factored], below: Sequence[Factored]) -> Iterator[tuple[Factored, list[Factored]]]:
     """Monomials m and the terms of what a sum leaves beyond m times another sum, where these are fewer.
 
-    (x**2 + 3*x + 1)/(x + 3) is x + 1/(x + 3); (1 - x)/(1 + x) stays. Fitted numbers are taken for one where they
-    differ by rounding.
+    (x**2 + 3*x + 1)/(x + 3) is x + 1/(x + 3). Fitted numbers are taken for one where they differ by rounding.
     """
-    for term, other in product(above, below) if len(above) > 2 else ():
+    for term, other in product(above, below):
         inverse = other.raised(Fraction(-1))
         if inverse is None:
             continue
