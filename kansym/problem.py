@@ -31,7 +31,7 @@ from kansym.symbolic.reading import has_whole_powers
 from kansym.symbolic.search import nothing_left, solve_by_monomials
 from kansym.symbolic.selection import Parts, description_length, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
-from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, reached
+from kansym.symbolic.table import EDITED, EXACT, MONOMIAL, Candidate, reached
 from kansym.symbolic.table import Table as SearchTable
 from kansym.symbolic.text import to_text
 
@@ -202,7 +202,7 @@ class Problem:
             rows, length, lambda formula: allowed(formula, self.library), self.config.max_complexity,
             EFFORT[self.config.preset],
         )  # fmt: skip
-        return [(formula, "edits") for formula in refined([formula for formula, _ in found], task, budget)]
+        return [(formula, EDITED) for formula in refined([formula for formula, _ in found], task, budget)]
 
     def _monomials(self) -> list[Candidate]:
         """The products of powers of columns, where a formula may be believed before it is exact."""

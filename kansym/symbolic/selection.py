@@ -22,6 +22,7 @@ from kansym.symbolic.labels import is_name, read_label
 from kansym.symbolic.plainer import plainer
 from kansym.symbolic.reading import has_free_power, is_power_law, key, nestings
 from kansym.symbolic.simplify import simplify_in_child
+from kansym.symbolic.table import EDITED
 from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
@@ -32,6 +33,7 @@ NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 CANCELLING_FLOOR = 1e-10  # the same of a formula like (1 - cos(u))/u**2 near 0
 RIVAL_NATS = 3.0  # odds of 20 to 1
+EDITED_NATS = 3.0  # of what was picked from thousands of changes of other formulas
 NAMED_NATS = 2.0  # to say which of the user's known constants
 UNITS_MARGIN = 0.5
 MANY_TRIES_NATS = 6.0  # by which the best of some hundred formulas beats a constant on noise alone
@@ -40,7 +42,7 @@ GAIN_ERRORS = 1.8
 WRITTEN = 3  # of the best candidates that are too long, which are written shorter before they are given up
 KEPT = 10
 TIDIED = 8
-SHORT = 20  # nodes up to which every good candidate is written shorter before it is compared
+SHORT = 26  # nodes up to which every good candidate is written shorter before it is compared
 PHASED = 4
 LONG = 12  # nodes from which sympy is asked for a shorter form
 SIMPLIFY_SECONDS = 20.0
@@ -363,6 +365,7 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
     of the final constants, which were fitted to train and validation rows.
     """
     rows = parts.fitted
+    told = description_length(fit.expression, fit.mean_square, rows) + unit_nats(fit.expression, names.dimensions)
     box = tuple((float(column.min()), float(column.max())) for column in rows.inputs.T)
     return Formula(
         fit.expression,
@@ -373,7 +376,7 @@ def formula_of(fit: Fit, origin: str, parts: Parts, names: Names) -> Formula:
         box,
         names.input_units,
         names.target_unit,
-        description_length(fit.expression, fit.mean_square, rows) + unit_nats(fit.expression, names.dimensions),
+        told + (EDITED_NATS if origin == EDITED else 0.0),
         origin,
         None if fit.covariance is None else tuple(tuple(map(float, row)) for row in fit.covariance),
     )

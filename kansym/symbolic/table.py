@@ -18,6 +18,7 @@ BELOW = 0.5  # of the goal: a formula that is better still shows that the noise 
 NATS_PER_NODE = 2.0
 DEAREST = 0.12
 MONOMIAL = "monomial"
+EDITED = "edits"
 PLAIN = (MONOMIAL, "linear")  # checks with so few constants that reaching the noise says enough
 SUMS = ("sum of powers", "sum of products")
 SHORT = 24

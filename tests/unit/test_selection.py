@@ -25,6 +25,7 @@ from kansym.symbolic.selection import (
     selection_error,
     simplified,
 )
+from kansym.symbolic.table import EDITED
 
 Array = np.ndarray
 X = Variable(0)
@@ -52,6 +53,13 @@ def parts_of(rows: Rows) -> Parts:
 def front(rows: Rows, expressions: list[Expression] | None = None) -> ParetoFront:
     given = [(expression, "test") for expression in expressions or CANDIDATES]
     return front_of(given, parts_of(rows), NAMES, 60)
+
+
+def test_what_was_picked_from_thousands_of_changes_has_to_be_better() -> None:
+    rows = noisy(120)
+    fit, parts = polish(PARABOLA, rows), parts_of(rows)
+    searched, edited = (formula_of(fit, origin, parts, NAMES).description_length for origin in ("curve", EDITED))
+    assert edited == pytest.approx(searched + 3.0)
 
 
 def test_errors_fall_as_complexity_rises() -> None:
