@@ -190,7 +190,7 @@ class Problem:
     def edited(self, found: Sequence[tuple[Expression, str]], budget: Budget | Part) -> list[tuple[Expression, str]]:
         """Formulas that edits of the candidates lead to, under errors as the search believes in them first."""
         rows, dimensions = self.fitted, self.units.dimensions if self.units else None
-        if rows.weights is None and next(self.views()).weights is not None:
+        if rows.weights is None and next(self.views()).weights is not None and proportional(rows.target):
             rows = replace(rows, weights=relative_weights(rows.target))
 
         def length(formula: Expression, rows: Rows) -> float:

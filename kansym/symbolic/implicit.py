@@ -23,6 +23,7 @@ SMALL = 0.02  # of the middling size of the derivative, below which a row says n
 HAIR = 1e-13  # of a column's length: terms that hang together
 
 
+@np.errstate(all="ignore")
 def most_likely(blocks: Sequence[Array], target: Array, weights: Array) -> tuple[Array, ...] | None:
     """The coefficients before every power of the target, the largest one of the last power 1; None if terms hide them.
 

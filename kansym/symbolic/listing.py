@@ -112,7 +112,7 @@ def listing(points: Array, most: int = LISTED) -> Listing:
         if count >= most:
             break
     trees = [tree for level in levels for tree in level.trees]
-    values = np.array([value for level in levels for value in level.values])
+    values = np.reshape([value for level in levels for value in level.values], (-1, len(points)))
     return Listing(tuple(trees), values, np.array([tree.complexity for tree in trees], dtype=float))
 
 

@@ -25,6 +25,7 @@ Terms = Sequence[list[Expression]]
 Numbers = Sequence[Array]
 DEGREES = ((1, 1, 0), (1, 1, 1), (2, 1, 0), (2, 2, 2))  # of C, B and A
 MOST_COLUMNS, MOST_TERMS = 4, 6
+MOST_BEFORE = 32  # terms before any goes: the time grows with their cube
 STEPS = 30
 PLAINEST, NEARLY = 2, 0.05  # denominator of a number that is meant to be plain, and how near it must be
 
@@ -42,7 +43,8 @@ def likely_roots(rows: Rows, noise: float) -> Iterator[Expression]:
     limit = (NEAR * noise * thin.spread) ** 2
     for degrees in DEGREES:
         terms = [terms_in([PLAIN] * columns, degree) for degree in degrees]
-        if len(thin) < ROWS_PER_TERM * sum(map(len, terms)):
+        count = sum(map(len, terms))
+        if count > MOST_BEFORE or len(thin) < ROWS_PER_TERM * count:
             continue
         relation = _Relation.of(terms, thin)
         if relation is None or not relation.misfit <= limit:

@@ -152,18 +152,25 @@ def front_of(
         if rank < WRITTEN and fit.expression.complexity > most:
             fit = _factored(fit, rows)
         if np.isfinite(fit.mean_square) and (leave is None or leave(fit.expression)):
-            fits.setdefault(_shape(fit.expression), (fit, origin))
+            _keep(fits, fit, origin)
         forms = plainer(fit.expression, rows.inputs) if rank < TIDIED else ()
         others = [tidy(form, rows, budget, names.known) for form in forms]
         for other in [*others, _factored(fit, rows)] if fit.expression.complexity <= SHORT else others:
             if np.isfinite(other.mean_square) and (leave is None or leave(other.expression)):
-                fits.setdefault(_shape(other.expression), (other, origin))
+                _keep(fits, other, origin)
     if leave is not None or not fits:  # no effect at all breaks no statement
         fits.setdefault(whole(0), (Fit(whole(0), mean_square(whole(0), rows), np.zeros(0)), "nothing"))
     fits = _within(fits, most)
     formulas = [formula_of(fit, origin, parts, names) for fit, origin in fits.values()]
     formulas.sort(key=_simplest_first)
     return choose(formulas, rows, names.margin)
+
+
+def _keep(fits: dict[Expression, tuple[Fit, str]], fit: Fit, origin: str) -> None:
+    """Keep a fit unless there is one of its shape; what the search found as well was not picked by edits."""
+    kept, before = fits.setdefault(_shape(fit.expression), (fit, origin))
+    if before == EDITED and origin != EDITED:
+        fits[_shape(fit.expression)] = kept, origin
 
 
 def _simplest_first(formula: Formula) -> tuple[int, int, float]:

@@ -138,6 +138,20 @@ def test_an_exact_formula_ends_the_search_and_the_same_is_found_again() -> None:
     assert first == again
 
 
+def test_an_exact_formula_takes_the_place_of_one_that_is_nearly_it() -> None:
+    inputs = table(60)
+    rows = Rows(inputs, parse("2*x0/(1 + x1)", NAMES).evaluate(inputs))
+    nearly = multiply(Constant(2.0004), Variable(0), parse("1/(1.0002 + x1)", NAMES))
+    found = refined([nearly], Task(rows, length, everything), Budget(60.0))
+    assert mean_square(found[0], rows) < 1e-16
+
+
+@pytest.mark.parametrize("column", [np.zeros(60), np.ones(60), 1e9 * np.linspace(1.0, 2.0, 60)])
+def test_columns_of_which_no_expression_can_be_listed_do_no_harm(column: Array) -> None:
+    rows = Rows(column[:, None], np.linspace(0.0, 1.0, 60))
+    refined([Variable(0), Constant(0.5)], Task(rows, length, everything), Budget(2.0))
+
+
 def test_nothing_is_shown_that_is_not_allowed_or_too_long() -> None:
     rows = noisy("2*exp(-x0*x1) + x2", table(150), 0.02)
 

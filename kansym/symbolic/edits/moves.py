@@ -48,6 +48,7 @@ class Move:
     formula: Expression
 
 
+@np.errstate(all="ignore")
 def moves(formula: Expression, rows: Rows, stock: Stock, count: int, floor: float) -> list[Move]:
     """Changes of a formula, the most promising first.
 
@@ -84,7 +85,7 @@ class Remainder:
         roots: (n,) of the weights.
         residual: (n,) of the target less the formula, weighed, without what its own constants could still take.
         basis: (n, P) orthonormal: what small changes of its constants do to the formula.
-        square: sum of squares of the residual, and at least what is as good as 0.
+        square: sum of squares of all that the formula leaves, and at least what is as good as 0.
         least: sum of squares that is as good as 0.
         count: of rows that the formula must describe.
     """
@@ -97,19 +98,19 @@ class Remainder:
     count: int
 
     @staticmethod
+    @np.errstate(all="ignore")
     def of(formula: Expression, rows: Rows, count: int, floor: float) -> Remainder | None:
         """None where the formula or its derivatives are not finite."""
         tape = Tape(formula)
         roots = rows.roots * np.ones(len(rows))
-        with np.errstate(all="ignore"):
-            values, slopes = tape.jacobian(rows.inputs, tape.start[None])
-            own = slopes[0] * roots[:, None]
-            own = own / np.maximum(np.linalg.norm(own, axis=0), 1e-300)
-            residual = (rows.target - values[0]) * roots
-        if not (np.all(np.isfinite(own)) and np.all(np.isfinite(residual))):
+        values, slopes = tape.jacobian(rows.inputs, tape.start[None])
+        own = slopes[0] * roots[:, None]
+        own = own / np.maximum(np.linalg.norm(own, axis=0), 1e-300)
+        residual = (rows.target - values[0]) * roots
+        least, square = floor * len(rows), float(residual @ residual)
+        if not (np.all(np.isfinite(own)) and np.isfinite(square)):
             return None
         basis = np.linalg.qr(own)[0] if own.shape[1] else own
-        least, square = floor * len(rows), float(residual @ residual)
         residual = residual - basis @ (basis.T @ residual)
         return Remainder(roots, residual, basis, max(square, least, 1e-300), max(least, 1e-300), count)
 
@@ -122,6 +123,7 @@ class Remainder:
         """How much the misfit's part of the description falls where so much is left of the squares."""
         return 0.5 * self.count * np.log(np.maximum(square, self.least) / self.square)
 
+    @np.errstate(all="ignore")
     def gains(self, slope: Array, values: Array, squares: Array) -> tuple[Array, Array]:
         """Nats (M,) that change when c times values (M, n) come on top of a node, and the best c (M,) of each."""
         weighed = slope * self.roots
@@ -130,10 +132,9 @@ class Remainder:
         length = squares @ (weighed * weighed)
         free = length - np.sum((values @ (weighed[:, None] * self.basis)) ** 2, axis=1)
         along = values @ (weighed * self.residual)
-        with np.errstate(all="ignore"):
-            gain = np.where(free > OWN * length, along * along / free, 0.0)
-            nats = np.where(gain > 0, self.nats(self.square - gain) + self.price, np.inf)
-            return nats, np.where(gain > 0, along / free, 0.0)
+        gain = np.where(free > OWN * length, along * along / free, 0.0)
+        told = (gain > 0) & np.isfinite(gain)
+        return np.where(told, self.nats(self.square - gain) + self.price, np.inf), np.where(told, along / free, 0.0)
 
 
 def _best(nats: Array, most: int) -> list[int]:

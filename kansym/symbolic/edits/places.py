@@ -139,4 +139,4 @@ def _root(node: Power, child: Array, wanted: Array) -> Array:
     above, below = node.exponent.numerator, node.exponent.denominator
     if above % 2 and below % 2:
         return np.sign(wanted) * size
-    return np.where(wanted > 0, size if above % 2 else np.sign(child) * size, np.nan)
+    return np.where(wanted >= 0, size if above % 2 else np.sign(child) * size, np.nan)

@@ -21,10 +21,8 @@ Array = np.ndarray
 SCANNED, FITTED = 200, 600  # rows on which changes are looked for, and to which formulas are fitted
 FEWEST = 40  # rows
 SEEDS, SEED_SIZES = 12, 15  # the shortest descriptions to begin with, and the best formulas of other sizes
-MOST_STEPS, PATIENCE = (
-    60,
-    24,
-)  # formulas that are changed, and how many in vain before the end, for every unit of effort
+MOST_STEPS = 60  # formulas that are changed, for every unit of effort
+PATIENCE = 24  # of these in vain, one after the other, before the end
 WORTH_IT = 0.5  # nats by which a change that is not in vain is better
 MOST_FITS = 20  # changes of one formula that are fitted
 LONGEST = 30  # nodes of what a change may lead to, unless it is shorter than what it was made of
@@ -54,13 +52,12 @@ class _Pool:
 
     entries: dict[Expression, _Entry] = field(default_factory=dict)
 
-    def put(self, formula: Expression, nats: float) -> bool:
-        """Whether the formula is new and finite; it is then kept."""
+    def put(self, formula: Expression, nats: float) -> None:
+        """Keep a finite formula; of those that differ by their last digits or by known numbers, the best one."""
         shape = rounded(formula, 3)
-        if not np.isfinite(nats) or shape in self.entries:
-            return False
-        self.entries[shape] = _Entry(nats, formula)
-        return True
+        before = self.entries.get(shape)
+        if np.isfinite(nats) and (before is None or nats < before.nats):
+            self.entries[shape] = _Entry(nats, formula, before is not None and before.changed)
 
     def best(self, count: int) -> list[_Entry]:
         """The shortest descriptions, shortest first."""
@@ -159,7 +156,7 @@ def refined(formulas: Iterable[Expression], task: Task, budget: Budget | Part) -
     pool = _Pool()
     for formula in _seeds(formulas, task):
         pool.put(formula, task.nats(formula))
-    begun, vain = set(pool.entries), 0
+    begun, vain = set(pool.entries.values()), 0
     changes = _Changes(task, task.thin(SCANNED))
     for turn in range(MOST_STEPS * task.effort):
         entry = pool.next(turn)
@@ -176,11 +173,10 @@ def refined(formulas: Iterable[Expression], task: Task, budget: Budget | Part) -
     return _shown(pool, begun)
 
 
-def _shown(pool: _Pool, begun: set[Expression]) -> list[Expression]:
-    """The shortest descriptions and the front, less what there was at the beginning."""
-    old = {id(pool.entries[shape]) for shape in begun}
-    kept = {id(entry): entry for entry in (*pool.best(KEPT), *pool.front()) if id(entry) not in old}
-    return [entry.formula for entry in sorted(kept.values(), key=lambda entry: entry.nats)]
+def _shown(pool: _Pool, begun: set[_Entry]) -> list[Expression]:
+    """The shortest descriptions and the front, less the entries that there were at the beginning."""
+    kept = dict.fromkeys(entry for entry in (*pool.best(KEPT), *pool.front()) if entry not in begun)
+    return [entry.formula for entry in sorted(kept, key=lambda entry: entry.nats)]
 
 
 def _seeds(formulas: Iterable[Expression], task: Task) -> Iterator[Expression]:
