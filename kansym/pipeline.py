@@ -131,7 +131,7 @@ def fit(
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
-    if not known and judge is None and "edits" not in config.without:
+    if not known and judge is None and problem.may_be_edited:
         with clock.stage("edits", "the best formulas, changed node by node") as stage:
             changed = problem.edited(found, budget.part(EDITS_SHARE * budget.remaining))
             stage.summary = f"{len(changed)} candidates"

@@ -22,6 +22,7 @@ from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.dimensional import search_with_units
+from kansym.symbolic.edits import FEWEST as FEWEST_TO_EDIT
 from kansym.symbolic.edits import Task as EditTask
 from kansym.symbolic.edits import refined
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
@@ -186,6 +187,11 @@ class Problem:
             text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
+
+    @property
+    def may_be_edited(self) -> bool:
+        """Whether there are rows enough for edits, and they are not left out."""
+        return len(self.fitted) >= FEWEST_TO_EDIT and "edits" not in self.config.without
 
     def edited(self, found: Sequence[tuple[Expression, str]], budget: Budget | Part) -> list[tuple[Expression, str]]:
         """Formulas that edits of the candidates lead to, under errors as the search believes in them first."""

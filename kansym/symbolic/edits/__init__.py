@@ -8,6 +8,6 @@ in its place. What promises most is fitted again as a whole. So a law is reached
 right, through nodes that no link of the target lays open: b in a/(c - b*log(1 - x)).
 """
 
-from kansym.symbolic.edits.refining import Task, refined
+from kansym.symbolic.edits.refining import FEWEST, Task, refined
 
-__all__ = ["Task", "refined"]
+__all__ = ["FEWEST", "Task", "refined"]
