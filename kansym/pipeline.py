@@ -123,8 +123,9 @@ def fit(
             problem, candidates, again = _searched(problem, budget.part(SEARCH_SHARE * budget.remaining), on_event)
             found = [(narrow.lowered(earlier.raised(expression)), origin) for expression, origin in found] + again
         stage.summary = f"{len(found)} candidates"
-    known = problem.solved(candidates) or problem.steering.outline is not None or problem.exact(found)
-    known = known or problem.hopeless
+    known = (
+        problem.solved(candidates) or problem.exact(found) or problem.hopeless or problem.steering.outline is not None
+    )
     with clock.stage("network", "a small one, for the picture" if known else "train, prune, match") as stage:
         share = budget.part(NETWORK_SHARE * budget.remaining)
         network = None if "network" in config.without else run_network(problem.task(known), share, on_event)
@@ -132,11 +133,18 @@ def fit(
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
     if not known and judge is None and problem.may_be_edited:
-        with clock.stage("edits", "the best formulas, changed node by node") as stage:
-            changed = problem.edited(found, budget.part(EDITS_SHARE * budget.remaining))
-            stage.summary = f"{len(changed)} candidates"
-            found += changed
+        found += _edited(problem, found, budget, clock)
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
+
+
+def _edited(
+    problem: Problem, found: list[tuple[Expression, str]], budget: Budget, clock: _Clock
+) -> list[tuple[Expression, str]]:
+    """What becomes of the best candidates where they are changed node by node."""
+    with clock.stage("edits", "the best formulas, changed node by node") as stage:
+        changed = problem.edited(found, budget.part(EDITS_SHARE * budget.remaining))
+        stage.summary = f"{len(changed)} candidates"
+    return changed
 
 
 Ranking = Callable[[list[tuple[Expression, str]], Problem, Budget], ParetoFront]

@@ -179,6 +179,18 @@ def over_one(terms: Sequence[Factored], parts: Parts) -> Iterator[Expression]:
                 yield multiply(numerator, raise_to(below, Fraction(-1)))
 
 
+def numbers_taken_in(node: Expression, parts: Parts) -> Iterator[Expression]:
+    """A product with its known numbers in one of its sums: 2*x + 3 for 2*(x + 3/2)."""
+    own = parts(node) if isinstance(node, Product) else None
+    if own is None or not own.numbers or any(number.label is None for number in own.numbers):
+        return
+    for base in (base for base, e in own.powers.items() if isinstance(base, Sum) and e == 1):
+        inside = expanded(multiply(*own.numbers, base), parts)
+        if inside is not None and len(inside) > 1:
+            rest = Factored(powers={other: e for other, e in own.powers.items() if other != base})
+            yield multiply(written(rest), in_order([written(term) for term in inside]))
+
+
 def _added_up(terms: Sequence[Factored]) -> list[Factored] | None:
     """Like terms added up, those that cancel but for rounding left out; None where numbers do not add."""
     alike: dict[tuple, list[Factored]] = {}

@@ -24,7 +24,7 @@ HAIR = 1e-13  # of a column's length: terms that hang together
 
 
 @np.errstate(all="ignore")
-def most_likely(blocks: Sequence[Array], target: Array, weights: Array) -> tuple[Array, ...] | None:
+def most_likely(blocks: Sequence[Array], target: Array, weights: Array | None) -> tuple[Array, ...] | None:
     """The coefficients before every power of the target, the largest one of the last power 1; None if terms hide them.
 
     blocks: (N, P) values of the terms before the powers 0, 1, ... of the target.
@@ -36,7 +36,8 @@ def most_likely(blocks: Sequence[Array], target: Array, weights: Array) -> tuple
     powers = range(1, len(blocks))
     seen = np.hstack([block * target[:, None] ** k for k, block in zip(powers, others, strict=True)])
     slopes = np.hstack([block * (k * target[:, None] ** (k - 1)) for k, block in zip(powers, others, strict=True)])
-    roots, middle, lower = np.sqrt(weights), np.ones(len(target)), np.zeros(seen.shape[1])
+    roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
+    middle, lower = np.ones(len(target)), np.zeros(seen.shape[1])
     for _ in range(TURNS):
         scale = (roots / middle)[:, None]
         basis = np.linalg.qr(first * scale)[0]

@@ -57,6 +57,11 @@ class Factored:
         return result
 
     @property
+    def is_one(self) -> bool:
+        """Whether it is 1 or -1."""
+        return not self.powers and all(abs(number.value) == 1 for number in self.numbers)
+
+    @property
     def key(self) -> tuple:
         """What makes two monomials the same."""
         return tuple(sorted((base.skeleton, values(base), exponent) for base, exponent in self.powers.items()))

@@ -95,8 +95,7 @@ def _near_noise(
     for link, target in usable(rows.target):
         if link.name not in LINKS:
             continue
-        weights = weights_under(link, rows.target, rows.weights)
-        relation = most_likely((above, below), target, np.ones(len(rows)) if weights is None else weights)
+        relation = most_likely((above, below), target, weights_under(link, rows.target, rows.weights))
         if relation is None:
             continue
         coefficients = -relation[0], relation[1]

@@ -73,8 +73,7 @@ class _Relation:
             np.column_stack([term.evaluate(rows.inputs) for term in block] or [np.zeros((len(rows), 0))])
             for block in terms
         ]
-        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-        numbers = most_likely(blocks, rows.target, weights)
+        numbers = most_likely(blocks, rows.target, rows.weights)
         return None if numbers is None else _Relation(terms, numbers, rows)
 
     def _written(self) -> list[Expression]:

@@ -20,6 +20,7 @@ from kansym.symbolic.expansion import (
     grouped,
     in_one_exponential,
     in_order,
+    numbers_taken_in,
     over_one,
     squares_apart,
     without_letter,
@@ -203,20 +204,9 @@ class _Rules:
             for form in dict.fromkeys([node, changed, *opened_factors(changed), *waves]):
                 yield from self._products(form)
             yield from self._divided_out(changed)
-            yield from self._numbers_taken_in(changed)
+            yield from numbers_taken_in(changed, self.parts)
 
     # products
-
-    def _numbers_taken_in(self, node: Expression) -> Iterator[Expression]:
-        """The product with its known numbers in one of its sums: 2*x + 3 for 2*(x + 3/2)."""
-        parts = self.parts(node) if isinstance(node, Product) else None
-        if parts is None or not parts.numbers or any(number.label is None for number in parts.numbers):
-            return
-        for base in (base for base, e in parts.powers.items() if isinstance(base, Sum) and e == 1):
-            inside = expanded(multiply(*parts.numbers, base), self.parts)
-            if inside is not None and len(inside) > 1:
-                rest = Factored(powers={other: e for other, e in parts.powers.items() if other != base})
-                yield multiply(written(rest), in_order([written(term) for term in inside]))
 
     def _tangents(self, node: Expression) -> Iterator[Expression]:
         """The product with (1 - cos(u))/(1 + cos(u)) as tan(u/2)**2."""
@@ -242,7 +232,7 @@ class _Rules:
                 continue
             columns = {base: e for base, e in parts.powers.items() if base not in (above, below)}
             for quotient, left in divided_out(known[0], known[1]):
-                if len(known[0]) == 2 and _is_one(Factored(parts.numbers).times(quotient)):
+                if len(known[0]) == 2 and Factored(parts.numbers).times(quotient).is_one:
                     continue  # (1 - x)/(1 + x) stays
                 for inside in dict.fromkeys(((), parts.numbers)):  # a number stands before the sum, or goes into it
                     number = Factored(inside)
@@ -466,11 +456,6 @@ def _half_angles(node: Sum) -> Iterator[Expression]:
     if wave is not None:
         half = canonical(multiply(ratio(HALF), wave[1]))
         yield multiply(whole(2), raise_to(call("cos" if wave[0] == 1 else "sin", half), Fraction(2)))
-
-
-def _is_one(parts: Factored) -> bool:
-    """Whether a product is 1 or -1."""
-    return not parts.powers and all(abs(number.value) == 1 for number in parts.numbers)
 
 
 def _one_with_cosine(node: Expression) -> tuple[int, Expression] | None:
