@@ -15,24 +15,25 @@ from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import as_dataset
 from kansym.discovery import Network, run_network
+from kansym.editing import edited, may_be_edited
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
 from kansym.narrowing import Narrowing, shown_rows
-from kansym.problem import WIDE, Problem, check_reach, prepare, proportional, rescaled, unscaled
+from kansym.problem import PROPORTIONAL_NATS, WIDE, Problem, check_reach, prepare, proportional, rescaled, unscaled
 from kansym.result import Points, Result, Table
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.network import with_law
-from kansym.symbolic.selection import Names, description_length, front_of, outlying_row, simplified
+from kansym.symbolic.outliers import outlying_rows
+from kansym.symbolic.selection import Names, description_length, front_of, simplified
 from kansym.symbolic.table import Candidate
 from kansym.threads import one_thread
 
 Array = np.ndarray
 SMALL = 30
 GRACE = 6.0  # seconds beyond the limit in which the last candidates are refitted and their numbers made exact
-PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 LARGEST_SHARE = 0.6  # of the target, that errors in proportion to it may be
 SEARCH_SHARE, NETWORK_SHARE, EDITS_SHARE = 0.7, 0.3, 0.85  # of the time that is left when the stage starts
 HOPELESS_SHARE = 0.5  # of the time, for a table in which no smooth model sees anything
@@ -132,19 +133,12 @@ def fit(
         stage.summary = _pruning_summary(network, problem)
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
-    if not known and judge is None and problem.may_be_edited:
-        found += _edited(problem, found, budget, clock)
+    if not known and judge is None and may_be_edited(problem):
+        with clock.stage("edits", "the best formulas, changed node by node") as stage:
+            changed = edited(problem, found, budget.part(EDITS_SHARE * budget.remaining))
+            stage.summary = f"{len(changed)} candidates"
+        found += changed
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
-
-
-def _edited(
-    problem: Problem, found: list[tuple[Expression, str]], budget: Budget, clock: _Clock
-) -> list[tuple[Expression, str]]:
-    """What becomes of the best candidates where they are changed node by node."""
-    with clock.stage("edits", "the best formulas, changed node by node") as stage:
-        changed = problem.edited(found, budget.part(EDITS_SHARE * budget.remaining))
-        stage.summary = f"{len(changed)} candidates"
-    return changed
 
 
 Ranking = Callable[[list[tuple[Expression, str]], Problem, Budget], ParetoFront]
@@ -164,11 +158,12 @@ def _searched(
     steered = problem.steered(budget, listen)
     known = problem.exact([item for item in steered if item[1] in ("guess", "shared")])  # the law is given, or adapted
     candidates = [] if known else _candidates(problem, budget, listen)
-    row = outlying_row((candidate.expression for candidate in candidates), problem.fitted)
-    if row is not None:
-        problem = problem.without(int(np.sort(np.concatenate([problem.parts.train, problem.parts.validation]))[row]))
+    left_out = outlying_rows((candidate.expression for candidate in candidates), problem.error_models())
+    if left_out:
+        problem = problem.without(left_out)
         listen(Note(problem.dropped[-1]))
-        candidates = _candidates(problem, budget, listen)
+        if not budget.expired:
+            candidates += _candidates(problem, budget, listen)
     return problem, candidates, [*steered, *((candidate.expression, candidate.origin) for candidate in candidates)]
 
 

@@ -12,27 +12,23 @@ from kansym.budget import Budget, Part
 from kansym.config import Config
 from kansym.data import Dataset, split_rows
 from kansym.data.dimensions import read_dimensions
-from kansym.discovery import EFFORT, Task
+from kansym.discovery import Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
 from kansym.structure.noise import error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
-from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Rows, mean_square
-from kansym.symbolic.curves import allowed
 from kansym.symbolic.dimensional import search_with_units
-from kansym.symbolic.edits import FEWEST as FEWEST_TO_EDIT
-from kansym.symbolic.edits import Task as EditTask
-from kansym.symbolic.edits import refined
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
+from kansym.symbolic.outliers import ErrorModel
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.reading import has_whole_powers
 from kansym.symbolic.search import nothing_left, solve_by_monomials
-from kansym.symbolic.selection import Parts, description_length, reaches_noise
+from kansym.symbolic.selection import Parts, reaches_noise
 from kansym.symbolic.steering import Reduction, Steering, read_steering
-from kansym.symbolic.table import EDITED, EXACT, MONOMIAL, Candidate, reached
+from kansym.symbolic.table import EXACT, MONOMIAL, Candidate, reached
 from kansym.symbolic.table import Table as SearchTable
 from kansym.symbolic.text import to_text
 
@@ -49,6 +45,8 @@ SEARCHED_ROWS = 4000
 BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just have failed to follow the law
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 HOPELESS = 1.0  # the noise of a table in which no smooth model sees anything
+MOST_NAMED = 8  # rows
+PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 ORDINARY = (1e-3, 1e4)
 REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
 
@@ -105,13 +103,34 @@ class Problem:
         fewer = Dataset(rows.inputs, rows.target, tuple(names), self.dataset.target_names, weights=rows.weights)
         return prepare(fewer, replace(self.config, guess=(), assume=(), template=None))
 
-    def without(self, row: int) -> Problem:
-        """The problem with one row left out of all fitting and judging, and a note that says so."""
-        value = self.raw.target[row]
-        name = self.dataset.target_names[0]
-        note = f"row {row + 1} ({name} = {value:g}) is an outlier that no formula explains: it was left out of the fit"
-        kept = (part[part != row] for part in (self.parts.train, self.parts.validation, self.parts.test))
-        return replace(self, parts=Parts(self.parts.rows, *kept), dropped=(*self.dropped, note))
+    def without(self, left_out: Sequence[int]) -> Problem:
+        """The problem with some of the fitted rows left out of all fitting and judging, and a note that says so."""
+        fitted = np.sort(np.concatenate([self.parts.train, self.parts.validation])).astype(int)
+        rows = fitted[list(left_out)]
+        kept = [part[~np.isin(part, rows)] for part in (self.parts.train, self.parts.validation, self.parts.test)]
+        left = replace(self, parts=Parts(self.parts.rows, *kept), dropped=(*self.dropped, self._named(rows)))
+        return replace(left, noise=noise_of(left.train, self.config))
+
+    def _named(self, rows: Array) -> str:
+        """Which rows no formula explains."""
+        name, places = self.dataset.target_names[0], ", ".join(str(row + 1) for row in rows[:MOST_NAMED])
+        if len(rows) == 1:
+            value = self.raw.target[rows[0]]
+            return (
+                f"row {places} ({name} = {value:g}) is an outlier that no formula explains: it was left out of the fit"
+            )
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        return f"rows {places}{more} are outliers that no formula explains: they were left out of the fit"
+
+    def error_models(self) -> list[ErrorModel]:
+        """The fitted rows with errors that are alike, and, where these make sense, in proportion to the target."""
+        rows = self.fitted
+        models = [ErrorModel(rows)]
+        if rows.weights is None and proportional(rows.target):
+            prior = PROPORTIONAL_NATS if rows.target.max() > WIDE * rows.target.min() else 0.0
+            nats = float(np.sum(np.log(rows.target))) - prior
+            models.append(ErrorModel(replace(rows, weights=1.0 / rows.target**2), nats))
+        return models
 
     @property
     def constant(self) -> bool:
@@ -187,28 +206,6 @@ class Problem:
             text = to_text(unscaled(found[0].expression, self), self.dataset.input_names, 4)
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
-
-    @property
-    def may_be_edited(self) -> bool:
-        """Whether there are rows enough for edits, and they are not left out."""
-        return len(self.fitted) >= FEWEST_TO_EDIT and "edits" not in self.config.without
-
-    def edited(self, found: Sequence[tuple[Expression, str]], budget: Budget | Part) -> list[tuple[Expression, str]]:
-        """Formulas that edits of the candidates lead to, under errors as the search believes in them first."""
-        rows, dimensions = self.fitted, self.units.dimensions if self.units else None
-        if rows.weights is None and next(self.views()).weights is not None and proportional(rows.target):
-            rows = replace(rows, weights=relative_weights(rows.target))
-
-        def length(formula: Expression, rows: Rows) -> float:
-            misfit = mean_square(formula, rows)
-            told = description_length(formula, misfit, rows) if np.isfinite(misfit) else np.inf
-            return told + unit_nats(formula, dimensions)
-
-        task = EditTask(
-            rows, length, lambda formula: allowed(formula, self.library), self.config.max_complexity,
-            EFFORT[self.config.preset],
-        )  # fmt: skip
-        return [(formula, EDITED) for formula in refined([formula for formula, _ in found], task, budget)]
 
     def _monomials(self) -> list[Candidate]:
         """The products of powers of columns, where a formula may be believed before it is exact."""
@@ -289,16 +286,19 @@ def prepare(dataset: Dataset, config: Config) -> Problem:
     scaled = Rows(raw.inputs / powers, raw.target / target_power, weights)
     split = split_rows(dataset.rows, config.seed)
     parts = Parts(scaled, split.train, split.validation, split.test)
-    first = parts.rows.take(parts.train[:SEARCHED_ROWS])
-    noise = estimate_noise(first.inputs, first.target, config.seed)
-    if config.noise is not None:
-        spread = float(np.std(scaled.target)) or 1.0
-        noise = config.noise * float(np.sqrt(np.mean(scaled.target**2))) / spread
+    noise = noise_of(parts.rows.take(parts.train[:SEARCHED_ROWS]), config)
     dataset, units = _analysed(dataset)
     return Problem(
         dataset, raw, scaled, powers, target_power, parts, noise, library(config.primitives, config.drop), config,
         units=units, steering=read_steering(config, dataset.input_names),
     )  # fmt: skip
+
+
+def noise_of(rows: Rows, config: Config) -> float:
+    """The noise's standard deviation over the spread of the rows to search on: what the user says, or an estimate."""
+    if config.noise is None:
+        return estimate_noise(rows.inputs, rows.target, config.seed)
+    return config.noise * float(np.sqrt(np.mean(rows.target**2))) / (float(np.std(rows.target)) or 1.0)
 
 
 def _analysed(dataset: Dataset) -> tuple[Dataset, Analysis | None]:

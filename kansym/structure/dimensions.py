@@ -82,8 +82,10 @@ def _measuring_sets(inputs: Sequence[Dimension]) -> Iterator[tuple[int, ...]]:
             yield chosen
 
 
-def _basis(dimensions: Dimensions, measuring: tuple[int, ...]) -> Scaling | None:
-    """The groups of all other columns, each measured by the chosen ones; None when these cannot make the target."""
+def measured_by(dimensions: Dimensions, measuring: tuple[int, ...]) -> Scaling | None:
+    """The target and all other columns in terms of measuring columns, to the first power each: where the measuring
+    columns are 1, the groups are the columns themselves. None when the measuring columns cannot make the target.
+    """
     prefactor = _in_terms_of(dimensions.target, dimensions.inputs, measuring)
     if prefactor is None:
         return None
@@ -92,8 +94,14 @@ def _basis(dimensions: Dimensions, measuring: tuple[int, ...]) -> Scaling | None
         if column not in measuring:
             made = _in_terms_of(dimension, dimensions.inputs, measuring)
             assert made is not None  # the measuring columns span every input
-            groups.append(_smallest([Fraction(int(at == column)) - made[at] for at in range(len(made))]))
+            groups.append(tuple(Fraction(int(at == column)) - made[at] for at in range(len(made))))
     return Scaling(prefactor, tuple(groups))
+
+
+def _basis(dimensions: Dimensions, measuring: tuple[int, ...]) -> Scaling | None:
+    """The same with the smallest whole exponents in every group."""
+    basis = measured_by(dimensions, measuring)
+    return basis and Scaling(basis.prefactor, tuple(map(_smallest, basis.invariants)))
 
 
 def _in_terms_of(wanted: Dimension, inputs: Sequence[Dimension], measuring: tuple[int, ...]) -> Exponents | None:

@@ -94,6 +94,11 @@ def unit_nats(expression: Expression, dimensions: Dimensions | None) -> float:
     return CARRIED_NATS * carried + CLASH_NATS * clashing + prior
 
 
+def agrees(expression: Expression, dimensions: Dimensions) -> bool:
+    """Whether all units of a formula agree where all its constants are pure numbers."""
+    return not _places(expression, dimensions, True)
+
+
 def _complexity_in_groups(expression: Expression, dimensions: Dimensions) -> int:
     lengths = [expression.complexity]
     for columns in measuring(dimensions):

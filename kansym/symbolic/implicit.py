@@ -15,7 +15,7 @@ from scipy import linalg
 
 Array = np.ndarray
 SEEN = 1500  # rows
-ROWS_PER_TERM = 12
+ROWS_PER_TERM = 3
 NEAR = 1.12  # times the noise, that a relation may leave before its needless terms go
 NEEDLESS = 4.0  # standard errors: what three nodes and a number cost of the likelihood
 TURNS = 3

@@ -14,16 +14,18 @@ from kansym.symbolic.expression import Constant, Expression, add, multiply, rais
 from kansym.symbolic.implicit import NEAR, NEEDLESS, ROWS_PER_TERM, SEEN, most_likely
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.noisy_roots import likely_roots
-from kansym.symbolic.relations import COORDINATES, PLAIN, Coordinate, quick_relations, terms_in, values_of
+from kansym.symbolic.relations import COORDINATES, PLAIN, SQUARE, Coordinate, quick_relations, terms_in, values_of
 from kansym.symbolic.table import EXACT, Table, thinned
 
 Array = np.ndarray
 MOST_COLUMNS, MOST_CHANGED = 4, {1: 1, 2: 2, 3: 1, 4: 0}  # columns, and how many are seen through functions
-FUNCTIONS = ("x", "sqrt x", "log x", "exp x")
+FUNCTIONS = ("x", "x^2", "sqrt x", "log x", "exp x")
 LINKS = ("y", "y^2", "log y", "exp y")
-DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2))  # above and below
+DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 2))  # above and below
+STEEP = (3, 2)  # of columns as they are alone
 MOST_TAKEN, TRIED = 3, 2  # relations of one degree, and terms that might go, one at a time
 STEPS = 30
+FEW = 100  # rows up to which quotients and roots are told whatever they leave: nothing says how much noise there is
 FEWEST_NUMBERS, NUMBERS_PER_COLUMN = 4, 2  # of a relation that is worth a look, at most so many and so many a column
 
 
@@ -31,10 +33,13 @@ def relations_of(table: Table) -> Iterator[Expression]:
     """The exact relations of a table; of a noisy one without any, likely quotients, and where there is none, roots."""
     found = list(quick_relations(table.fit))
     yield from found
-    if not found and table.goal > EXACT:
-        noise = max(table.goal, table.noise)
+    few = len(table.fit) < FEW
+    if not found and (table.goal > EXACT or few):
+        noise = max(table.goal, table.noise) if table.goal > EXACT else np.inf
         quotients = list(likely_quotients(table.fit, noise))
-        yield from quotients or likely_roots(table.fit, noise)
+        yield from quotients
+        if few or not quotients:
+            yield from likely_roots(table.fit, noise)
 
 
 def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
@@ -55,6 +60,8 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
     for degrees in DEGREES:
         found: list[Found] = []
         for coordinates in choices:
+            if degrees == STEEP and any(each is not PLAIN for each in coordinates):
+                continue
             found += _near_noise(thin, coordinates, degrees, known, limit)
         found.sort(key=lambda item: item[0])
         taken = found[:MOST_TAKEN]
@@ -69,7 +76,9 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
 def _choices(rows: Rows) -> Iterator[tuple[Coordinate, ...]]:
     """How the columns are seen, few of them through functions."""
     most = MOST_CHANGED[rows.inputs.shape[1]]
-    usual = [[each for each in COORDINATES if each.name in FUNCTIONS and each.allowed(x)] for x in rows.inputs.T]
+    usual = [
+        [each for each in (*COORDINATES, SQUARE) if each.name in FUNCTIONS and each.allowed(x)] for x in rows.inputs.T
+    ]
     yield from (choice for choice in product(*usual) if sum(each is not PLAIN for each in choice) <= most)
 
 

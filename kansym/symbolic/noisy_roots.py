@@ -52,7 +52,8 @@ def likely_roots(rows: Rows, noise: float) -> Iterator[Expression]:
         relation = relation.pruned()
         if sum(map(len, relation.terms)) <= MOST_TERMS:
             yield canonical(polish(relation.plainer().formula, thin, STEPS).expression)
-            return
+            if np.isfinite(limit):
+                return
 
 
 class _Relation:

@@ -49,11 +49,6 @@ SIMPLIFY_SECONDS = 20.0
 CLEAN = 1e-9
 MOST_DECIMALS = 10
 ROUNDED = 0.501  # units of the last decimal
-FEWEST_FOR_OUTLIERS, MOST_FOR_OUTLIERS, MOST_IN_CLEAN_TABLES = 10, 200, 5000
-OUTLYING = 6.0  # standard deviations of the other rows
-OUTLIER_NATS = 6.0
-SPIKE = 50.0  # middling errors
-ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
 
 
 @dataclass(frozen=True)
@@ -409,7 +404,7 @@ def _errors(expression: Expression, parts: Parts) -> dict[str, Errors]:
             "train": errors_of(expression.evaluate(fitted.inputs), fitted.target),
             "leave-one-out": errors_of(leave_one_out(expression, fitted), fitted.target),
         }
-    train_only = _refitted(expression, rows.take(parts.train))
+    train_only = refitted(expression, rows.take(parts.train))
     found = {}
     for name, part, judged in (
         ("train", parts.train, train_only),
@@ -421,7 +416,7 @@ def _errors(expression: Expression, parts: Parts) -> dict[str, Errors]:
     return found
 
 
-def _refitted(expression: Expression, rows: Rows, steps: int = 12) -> Expression:
+def refitted(expression: Expression, rows: Rows, steps: int = 12) -> Expression:
     """The formula with its free constants fitted to other rows, from where they are."""
     start = np.array([[constant.value for constant in expression.free_constants]])
     if start.size == 0 or len(rows) < start.size:
@@ -435,7 +430,7 @@ def leave_one_out(expression: Expression, rows: Rows) -> Array:
     predicted = np.empty(len(rows))
     for row in range(len(rows)):
         others = np.delete(np.arange(len(rows)), row)
-        predicted[row] = _refitted(expression, rows.take(others)).evaluate(rows.inputs[row : row + 1])[0]
+        predicted[row] = refitted(expression, rows.take(others)).evaluate(rows.inputs[row : row + 1])[0]
     return predicted
 
 
@@ -448,50 +443,3 @@ def _has_phase(expression: Expression) -> bool:
         and any(isinstance(term, Constant) and term.label for term in node.argument.terms)
         for node in expression.walk()
     )
-
-
-def outlying_row(expressions: Iterable[Expression], rows: Rows) -> int | None:
-    """The one row of a small table that no good formula explains, or None; of a larger one, if all others are exact.
-
-    A row is left out when the best formula of the others is shorter by far, with the row's number and its own value
-    to be told on top, and when the row lies beyond `OUTLYING` standard deviations of the others. Where a formula is
-    right to rounding, no row is an outlier of it.
-    """
-    if not FEWEST_FOR_OUTLIERS <= len(rows) <= MOST_IN_CLEAN_TABLES:
-        return None
-    scored = [
-        (description_length(e, mean_square(e, rows), rows), e) for e in expressions if np.isfinite(mean_square(e, rows))
-    ]
-    scored.sort(key=lambda item: item[0])
-    if not scored:
-        return None
-    best, found = scored[0][0] - 0.5 * math.log(len(rows)) - OUTLIER_NATS, None
-    simplest: dict[int, Expression] = {}  # a long formula may bend to the outlier; the law itself then ranks far behind
-    for _, expression in scored:
-        simplest.setdefault(expression.complexity, expression)
-    rounding = ROUNDING * float(np.max(np.abs(rows.target * rows.roots)))
-    tried = [expression for _, expression in scored[:8]] + [simplest[size] for size in sorted(simplest)[:8]]
-    for expression in dict.fromkeys(tried):
-        if len(rows) > MOST_FOR_OUTLIERS and not _one_row_apart(expression, rows):
-            continue
-        fitted = _refitted(expression, rows, 20)
-        residual = np.abs((fitted.evaluate(rows.inputs) - rows.target) * rows.roots)
-        row = int(np.argmax(residual))
-        others = rows.take(np.delete(np.arange(len(rows)), row))
-        without = _refitted(fitted, others, 20)
-        misfit = mean_square(without, others)
-        if len(rows) > MOST_FOR_OUTLIERS and misfit > rounding**2:
-            continue
-        apart = abs(without.evaluate(rows.inputs[row : row + 1])[0] - rows.target[row])
-        apart *= float(np.broadcast_to(rows.roots, len(rows))[row])
-        if misfit > 0 and apart > max(OUTLYING * math.sqrt(misfit), rounding):
-            length = description_length(without, misfit, others) + 0.5 * math.log(misfit)
-            if length < best:
-                best, found = length, row
-    return found
-
-
-def _one_row_apart(expression: Expression, rows: Rows) -> bool:
-    """Whether the largest error is of another kind than the middling one; worth a look before anything is refitted."""
-    error = np.abs((expression.evaluate(rows.inputs) - rows.target) * rows.roots)
-    return bool(np.max(error) > SPIKE * np.median(error) and np.max(error) > ROUNDING * np.max(np.abs(rows.target)))

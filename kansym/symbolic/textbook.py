@@ -12,7 +12,7 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 
-from kansym.symbolic.arithmetic import MINUS, ONE
+from kansym.symbolic.arithmetic import ONE
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.expansion import (
     divided_out,
@@ -38,7 +38,16 @@ from kansym.symbolic.expression import (
     multiply,
     raise_to,
     ratio,
-    whole,
+)
+from kansym.symbolic.identities import (
+    half_angles,
+    hyperbolic_quotient,
+    hyperbolic_sum,
+    in_one_wave,
+    logarithms_joined,
+    logistic,
+    one_with_cosine,
+    squares_of_sines,
 )
 from kansym.symbolic.inverses import opened, opened_factors
 from kansym.symbolic.labels import is_name
@@ -58,7 +67,7 @@ from kansym.symbolic.monomials import (
 from kansym.symbolic.notation import plain
 from kansym.symbolic.reading import base_and_exponent, best_of, is_column, key, term_order, written_length
 from kansym.symbolic.simplify import same_values
-from kansym.symbolic.terms import factors_of, product_of, split, sum_of, terms_of
+from kansym.symbolic.terms import factors_of, product_of, sum_of, terms_of
 
 Array = np.ndarray
 HALF = Fraction(1, 2)
@@ -200,7 +209,7 @@ class _Rules:
             yield changed
             for merged in self._merged(changed) if isinstance(changed, Sum) else ():
                 yield from self.forms(merged)
-            waves = (*self._tangents(changed), *_squares_of_sines(changed))
+            waves = (*self._tangents(changed), *squares_of_sines(changed), *hyperbolic_quotient(changed))
             for form in dict.fromkeys([node, changed, *opened_factors(changed), *waves]):
                 yield from self._products(form)
             yield from self._divided_out(changed)
@@ -212,7 +221,7 @@ class _Rules:
         """The product with (1 - cos(u))/(1 + cos(u)) as tan(u/2)**2."""
         factors = [base_and_exponent(factor) for factor in factors_of(node)]
         for (above, up), (below, down) in permutations(factors, 2):
-            wave, other = _one_with_cosine(above), _one_with_cosine(below)
+            wave, other = one_with_cosine(above), one_with_cosine(below)
             if wave is None or other is None or wave[0] != -1 or other != (1, wave[1]) or up != -down:
                 continue
             tangent = call("tan", canonical(multiply(ratio(HALF), wave[1])))
@@ -358,12 +367,13 @@ class _Rules:
 
     def _merged(self, node: Sum) -> Iterator[Expression]:
         """The sum with two logarithms as one, over one denominator, as a square, or with what some share ahead."""
-        merged = _logarithms(node)
+        merged = logarithms_joined(node)
         if merged is not None:
             yield merged
-        yield from _in_one_wave(node)
-        yield from _half_angles(node)
-        yield from _logistic(node)
+        yield from in_one_wave(node)
+        yield from half_angles(node)
+        yield from logistic(node)
+        yield from hyperbolic_sum(node)
         yield from squares_apart(node, self.parts)
         flat = expanded(node, self.parts) if node not in self._groups and node.complexity <= MOST_GROUPED else None
         terms = [self.parts(term) for term in node.terms]
@@ -423,71 +433,3 @@ class _Rules:
                 known = even is not None and all((own * exponent).denominator == 1 for own in divisor.powers.values())
                 return even.raised(exponent) if even is not None and known else None
         return divisor.raised(exponent)
-
-
-def _squares_of_sines(node: Expression) -> Iterator[Expression]:
-    """The product with sin(u)**2/(1 + cos(u)) as 1 - cos(u), and the other way round."""
-    factors = [base_and_exponent(factor) for factor in factors_of(node)]
-    for (wave, up), (below, down) in permutations(factors, 2):
-        other = _one_with_cosine(below)
-        if other is None or wave != call("sin", other[1]) or up != -2 * down or up.denominator > 1:
-            continue
-        rest = [raise_to(b, e) for b, e in factors if (b, e) not in ((wave, up), (below, down))]
-        sign = Fraction(-other[0])
-        opposite = in_order([whole(1), multiply(ratio(sign), call("cos", other[1]))])
-        yield multiply(*rest, raise_to(opposite, -down))
-
-
-def _in_one_wave(node: Sum) -> Iterator[Expression]:
-    """The sum with sin(u)**2 as 1 - cos(u)**2, or cos(2*u) as 2*cos(u)**2 - 1, where cos(u) is in it too."""
-    for wave in dict.fromkeys(part for part in node.walk() if isinstance(part, Call) and part.name == "cos"):
-        squared = raise_to(wave, Fraction(2))
-        for old, new in (
-            (raise_to(call("sin", wave.argument), Fraction(2)), add(ONE, multiply(MINUS, squared))),
-            (call("cos", canonical(multiply(whole(2), wave.argument))), add(multiply(whole(2), squared), MINUS)),
-        ):
-            if any(part == old for part in node.walk()):
-                yield canonical(node.map(lambda part, old=old, new=new: new if part == old else part))
-
-
-def _half_angles(node: Sum) -> Iterator[Expression]:
-    """1 + cos(2*u) as 2*cos(u)**2, and 1 - cos(2*u) as 2*sin(u)**2."""
-    wave = _one_with_cosine(node)
-    if wave is not None:
-        half = canonical(multiply(ratio(HALF), wave[1]))
-        yield multiply(whole(2), raise_to(call("cos" if wave[0] == 1 else "sin", half), Fraction(2)))
-
-
-def _one_with_cosine(node: Expression) -> tuple[int, Expression] | None:
-    """(1, u) of 1 + cos(u), and (-1, u) of 1 - cos(u)."""
-    if isinstance(node, Sum) and len(node.terms) == 2 and ONE in node.terms:
-        (other,) = (term for term in node.terms if term != ONE)
-        coefficient, wave = split(other)
-        if isinstance(wave, Call) and wave.name == "cos" and coefficient in (ONE, MINUS):
-            return (1 if coefficient == ONE else -1), wave.argument
-    return None
-
-
-def _logistic(node: Sum) -> Iterator[Expression]:
-    """c + c*tanh(u) as 2*c/(1 + exp(-2*u)), and c - c*tanh(u) as 2*c/(1 + exp(2*u))."""
-    numbers = [term for term in node.terms if isinstance(term, Constant)]
-    if len(node.terms) != 2 or len(numbers) != 1:
-        return
-    constant, other = numbers[0], next(term for term in node.terms if term != numbers[0])
-    coefficient, step = split(other)
-    if isinstance(step, Call) and step.name == "tanh" and abs(coefficient.value) == abs(constant.value):
-        turn = whole(-2 if coefficient.value == constant.value else 2)
-        below = add(ONE, call("exp", canonical(multiply(turn, step.argument))))
-        yield multiply(whole(2), constant, raise_to(below, Fraction(-1)))
-
-
-def _logarithms(node: Sum) -> Expression | None:
-    """The sum with log(a) - log(b) as log(a/b)."""
-    for first, second in combinations(node.terms, 2):
-        for one, other in ((first, second), (second, first)):
-            if isinstance(one, Call) and one.name == "log" and isinstance(other, Product) and len(other.factors) == 2:
-                number, log = other.factors
-                if number == MINUS and isinstance(log, Call) and log.name == "log":
-                    rest = [term for term in node.terms if term not in (one, other)]
-                    return add(*rest, call("log", one.argument / log.argument))
-    return None

@@ -31,7 +31,7 @@ ORDER = (
     ("export", "report"),
     ("listeners",),
     ("storage",),
-    ("discovery", "narrowing", "problem", "pipeline", "vector"),
+    ("discovery", "narrowing", "problem", "editing", "pipeline", "vector"),
     ("classification",),
     ("physics",),
     ("sklearn", "testing", "bench", "workbench"),

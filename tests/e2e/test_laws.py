@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kansym.config import Config
-from kansym.data import Dataset
+from kansym.data import Dataset, split_rows
 from kansym.errors import DataError, KansymError
 from kansym.events import Event, StageFinished
 from kansym.pipeline import fit
@@ -155,6 +155,27 @@ def test_an_outlier_is_left_out_and_named() -> None:
     result = fit(table(x, y), Config(preset="fast", primitives=("x^2", "x^3", "exp", "sin")))
     assert exponents(result.formula.expression) == {2.0}
     assert any("row 10 " in note for note in result.table.notes)
+
+
+def test_several_outliers_are_left_out_and_named_and_nothing_bends_to_them() -> None:
+    draws = np.random.default_rng(0)
+    x = draws.uniform(5, 900, (90, 1))
+    y = 4.8 * x[:, 0] * np.exp(-x[:, 0] / 436) * (1 + 0.05 * draws.normal(size=90))
+    first, second = sorted(split_rows(90, 0).train[:2])
+    y[[first, second]] *= (2.5, 0.2)
+    result = fit(table(x, y), Config(preset="fast", time_limit=8))
+    fresh = np.linspace(5, 900, 200)[:, None]
+    assert result.formula(fresh) == pytest.approx(4.8 * fresh[:, 0] * np.exp(-fresh[:, 0] / 436), rel=0.1)
+    assert any(note.startswith(f"rows {first + 1}, {second + 1} are outliers") for note in result.table.notes)
+
+
+def test_a_power_law_over_decades_with_errors_in_proportion_has_no_outliers() -> None:
+    draws = np.random.default_rng(0)
+    x = np.exp(draws.uniform(np.log([10, 1e-3, 0.05]), np.log([2000, 0.5, 0.6]), (200, 3)))
+    clean = 10.67e-4 * x[:, 0] * x[:, 1] ** 1.852 / x[:, 2] ** 4.87
+    result = fit(table(x, clean * (1 + 0.02 * draws.normal(size=200))), Config(preset="fast", time_limit=8))
+    assert result.formula(x) == pytest.approx(clean, rel=0.05)
+    assert not result.table.notes
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ LAWS: list[tuple[str, int, Callable[..., Array]]] = [
     ("centre of mass", 4, lambda a, b, x, y: (a * x + b * y) / (a + b)),
     ("logarithm below", 1, lambda x: 2.0 / (1.5 + np.log(x))),
     ("root of a quotient", 2, lambda x, y: np.sqrt((x + 2.0) / (y + 0.5))),
+    ("squares", 1, lambda x: (x**2 + 3.0) / (x**2 + 0.6)),
+    ("a third power", 3, lambda x, y, z: 0.2 * x * (y**2 + z**2) / (1.0 + x * y)),
 ]
 
 
@@ -77,3 +79,11 @@ def test_exact_rows_are_left_to_exact_relations() -> None:
     _, clean = noisy(lambda s, i: 2.0 * s / (s + 0.4 * i + 0.3), 2, 0.0)
     (found,) = relations_of(Table(clean, clean, EXACT))
     assert mean_square(found, clean) < 1e-24
+
+
+def test_a_small_table_of_rounded_numbers_shows_its_quotient() -> None:
+    x = np.linspace(0.4, 2.3, 30)
+    index = np.sqrt(2.7 + 0.019 / (x**2 - 0.018) - 0.0135 * x**2)
+    rows = Rows(x[:, None], np.round(index, 5))
+    found = list(relations_of(Table(rows, rows, EXACT)))
+    assert min(mean_square(each, Rows(x[:, None], index)) for each in found) < 1e-5**2

@@ -1,4 +1,4 @@
-"""Choosing among formulas: the front falls, rivals are named, errors are honest, and outliers are real ones."""
+"""Choosing among formulas: the front falls, rivals are named, errors are honest."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -20,7 +20,6 @@ from kansym.symbolic.selection import (
     formula_of,
     front_of,
     leave_one_out,
-    outlying_row,
     reaches_noise,
     selection_error,
     simplified,
@@ -220,44 +219,6 @@ def test_a_misfit_does_not_reach_the_noise() -> None:
 def test_a_perfect_fit_reaches_the_noise() -> None:
     rows = Rows(np.linspace(0, 1, 20)[:, None], np.linspace(0, 1, 20))
     assert reaches_noise(X, rows)
-
-
-@pytest.mark.parametrize("row", [0, 7, 19])
-def test_one_wrong_row_is_found(row: int) -> None:
-    rows = noisy(20, 0.02)
-    spoiled = rows.target.copy()
-    spoiled[row] += 3.0
-    assert outlying_row(CANDIDATES, Rows(rows.inputs, spoiled)) == row
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_no_outlier_is_invented_in_a_clean_table(seed: int) -> None:
-    rows = noisy(25, 0.05, seed)
-    assert outlying_row([polish(expression, rows).expression for expression in CANDIDATES], rows) is None
-
-
-def test_exact_tables_and_tiny_ones_have_no_outlier() -> None:
-    assert outlying_row([polish(PARABOLA, noisy(20, 0.0)).expression], noisy(20, 0.0)) is None
-    assert outlying_row(CANDIDATES, noisy(8)) is None
-    assert outlying_row([], noisy(20)) is None
-
-
-def test_no_row_is_an_outlier_of_a_formula_that_is_right_to_rounding() -> None:
-    draws = np.random.default_rng(0)
-    inputs = draws.uniform(1, 5, (150, 1))
-    target = 3 * inputs[:, 0] * (1 + 1e-16 * draws.normal(size=150))
-    target[40] *= 1 + 1e-13
-    assert outlying_row([multiply(Constant(3.0), X)], Rows(inputs, target)) is None
-
-
-def test_a_spike_in_a_large_table_is_an_outlier_only_where_all_other_rows_are_exact() -> None:
-    draws = np.random.default_rng(0)
-    inputs = draws.uniform(1, 5, (400, 1))
-    pole = multiply(Constant(2.0), X, add(X, Constant(-4.25)), raise_to(add(X, Constant(-4.2501)), Fraction(-1)))
-    for noise, expected in ((0.0, 40), (0.01, None)):
-        target = 2 * inputs[:, 0] + noise * draws.normal(size=400)
-        target[40] += 5.0
-        assert outlying_row([pole, multiply(Constant(2.01), X)], Rows(inputs, target)) == expected
 
 
 def test_a_long_formula_is_rewritten_shorter() -> None:

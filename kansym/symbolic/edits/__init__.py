@@ -8,6 +8,7 @@ in its place. What promises most is fitted again as a whole. So a law is reached
 right, through nodes that no link of the target lays open: b in a/(c - b*log(1 - x)).
 """
 
-from kansym.symbolic.edits.refining import FEWEST, Task, refined
+from kansym.symbolic.edits.groups import Groups
+from kansym.symbolic.edits.refining import FEWEST, Length, Task, refined
 
-__all__ = ["FEWEST", "Task", "refined"]
+__all__ = ["FEWEST", "Groups", "Length", "Task", "refined"]
