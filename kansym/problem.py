@@ -16,7 +16,7 @@ from kansym.discovery import Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
-from kansym.structure.noise import error_growth, estimate_noise
+from kansym.structure.noise import ErrorGrowth, error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
@@ -163,12 +163,17 @@ class Problem:
         uneven = bool(size.max() > WIDE * np.median(size)) and self.growth > EVEN
         return (NEVER if self.noise >= LOUD or uneven else SLACK) * self.noise
 
-    @cached_property
+    @property
     def growth(self) -> float:
         """The power of the target that its errors grow with, see `error_growth`; 1 where that cannot be told."""
+        return self._growth.power if self.noise > BELIEVED[0] and self._growth is not None else 1.0
+
+    @cached_property
+    def _growth(self) -> ErrorGrowth | None:
+        """None where errors in proportion make no sense."""
         y = self.train.target
-        told = self.noise > BELIEVED[0] and self.train.weights is None and _spans_decades(y)
-        return error_growth(self.train.inputs, y, self.config.seed) if told else 1.0
+        told = self.train.weights is None and _spans_decades(y)
+        return error_growth(self.train.inputs, y, self.config.seed) if told else None
 
     def views(self) -> Iterator[Rows]:
         """The rows to search on: with the given weights, and with relative errors if the target spans decades.
@@ -209,6 +214,9 @@ class Problem:
 
     def _monomials(self) -> list[Candidate]:
         """The products of powers of columns, where a formula may be believed before it is exact."""
+        view = next(self.views())
+        if view.weights is not None and self._growth is not None:
+            return solve_by_monomials(self._table(view))
         return solve_by_monomials(self._table(self.train)) if self.goal > EXACT else []
 
     def _table(self, train: Rows) -> SearchTable:
@@ -226,12 +234,19 @@ class Problem:
         Nothing shorter reads these columns, and what is longer would have to earn its length from the pattern: so the
         search may stop at any noise.
         """
-        if self.goal <= EXACT:
-            return False
-        held = self.validation if len(self.validation) else self.train
-        noise = self._allowed(SLACK * self.noise, held, self.train)
         plain = [each for each in candidates if each.origin == MONOMIAL and has_whole_powers(each.expression)]
-        return any(each.error <= noise and reaches_noise(each.expression, self.fitted) for each in plain)
+        if not plain:
+            return False
+        if next(self.views()).weights is not None and self._growth is not None:
+            y = self.fitted.target
+            rows = replace(self.fitted, weights=1.0 / y**2)
+            most = _with_chance(SLACK * self._growth.relative, len(y))
+            near = [each for each in plain if mean_square(each.expression, rows) <= most**2]
+        else:
+            rows, held = self.fitted, self.validation if len(self.validation) else self.train
+            noise = self._allowed(SLACK * self.noise, held, self.train)
+            near = [each for each in plain if each.error <= noise] if self.goal > EXACT else []
+        return any(reaches_noise(each.expression, rows) for each in near)
 
     def task(self, known: bool) -> Task:
         """What the network stage works on."""
@@ -247,8 +262,7 @@ class Problem:
         """An error over the spread of the searched rows as one over that of the judging rows, with room for chance."""
         if train.weights is not None:
             return error
-        chance = 1.0 + SURE / np.sqrt(2.0 * len(held))
-        return chance * error * float(np.std(train.target) / max(np.std(held.target), 1e-300))
+        return _with_chance(error, len(held)) * float(np.std(train.target) / max(np.std(held.target), 1e-300))
 
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
@@ -257,6 +271,11 @@ class Problem:
         if reached(candidates, self._goal_on(held, self.train), table.noise) or self.explained(candidates):
             return True
         return drawn(candidates, table) or nothing_left(candidates, table)
+
+
+def _with_chance(error: float, rows: int) -> float:
+    """An RMS error with room for what it may be by chance on so many rows."""
+    return error * (1.0 + SURE / float(np.sqrt(2.0 * rows)))
 
 
 def proportional(target: Array) -> bool:

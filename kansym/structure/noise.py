@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import special
 
@@ -68,10 +70,23 @@ def _judged(points: Array, view: View, target: Array) -> tuple[float, float]:
     return error, SIGMAS * typical * float(np.sqrt(np.clip(share, LEAST_SHARE, 1.0)))
 
 
-def error_growth(inputs: Array, target: Array, seed: int = 0) -> float:
-    """How the errors of a positive target (N,) grow with it: the exponent, 0 for even errors, 1 for proportional ones.
+@dataclass(frozen=True)
+class ErrorGrowth:
+    """How the errors of a positive target grow with it.
 
-    A Gaussian process of the logarithms predicts every row by the others; the exponent is that of a line through the
+    Attributes:
+        power: 0 for even errors, 1 for proportional ones.
+        relative: the typical error over the target, in the best smooth model of its logarithm.
+    """
+
+    power: float
+    relative: float
+
+
+def error_growth(inputs: Array, target: Array, seed: int = 0) -> ErrorGrowth:
+    """How the errors of a positive target (N,) grow with it.
+
+    A Gaussian process of the logarithms predicts every row by the others; the power is that of a line through the
     logarithms of its errors.
     """
     rows = np.random.Generator(np.random.PCG64(seed)).permutation(len(target))[:MOST_ROWS]
@@ -79,10 +94,10 @@ def error_growth(inputs: Array, target: Array, seed: int = 0) -> float:
     process = best_process(gaps_of(points[:ROWS]), logs[:ROWS] - logs[:ROWS].mean())
     predicted, _ = left_out(points, logs - logs.mean(), process)
     errors = np.abs(logs - logs.mean() - predicted)
-    shown = errors > 0
+    relative, shown = SIGMAS * float(np.median(errors)), errors > 0
     if np.ptp(predicted[shown]) == 0:
-        return 1.0
-    return 1.0 + float(np.polyfit(predicted[shown], np.log(errors[shown]), 1)[0])
+        return ErrorGrowth(1.0, relative)
+    return ErrorGrowth(1.0 + float(np.polyfit(predicted[shown], np.log(errors[shown]), 1)[0]), relative)
 
 
 def unexplained(inputs: Array, residual: Array, seed: int = 0) -> float:

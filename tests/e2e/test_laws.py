@@ -178,6 +178,15 @@ def test_a_power_law_over_decades_with_errors_in_proportion_has_no_outliers() ->
     assert not result.table.notes
 
 
+def test_a_product_of_powers_with_errors_in_proportion_is_found_at_once() -> None:
+    draws = np.random.default_rng(0)
+    x = np.exp(draws.uniform(0, 5, (300, 3)))
+    clean = 0.8 * x[:, 0] * x[:, 1] ** 2 / x[:, 2]
+    result = fit(table(x, clean * (1 + 0.04 * draws.normal(size=300))), Config(time_limit=60))
+    assert result.formula(x) == pytest.approx(clean, rel=0.02)
+    assert "edits" not in result.timings and result.stop_reason == "finished"
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     x = box(60, 2)
     data = table(x, 0.8 * x[:, 0] * np.exp(-x[:, 1]))
