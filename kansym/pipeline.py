@@ -138,6 +138,7 @@ def fit(
             changed = edited(problem, found, budget.part(EDITS_SHARE * budget.remaining))
             stage.summary = f"{len(changed)} candidates"
         found += changed
+        problem = _without_outliers(problem, [expression for expression, _ in found], on_event)
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
 
 
@@ -158,13 +159,21 @@ def _searched(
     steered = problem.steered(budget, listen)
     known = problem.exact([item for item in steered if item[1] in ("guess", "shared")])  # the law is given, or adapted
     candidates = [] if known else _candidates(problem, budget, listen)
-    left_out = outlying_rows((candidate.expression for candidate in candidates), problem.error_models())
-    if left_out:
-        problem = problem.without(left_out)
-        listen(Note(problem.dropped[-1]))
-        if not budget.expired:
-            candidates += _candidates(problem, budget, listen)
+    cleaned = _without_outliers(problem, [candidate.expression for candidate in candidates], listen)
+    if cleaned is not problem and not budget.expired:
+        candidates += _candidates(cleaned, budget, listen)
+    problem = cleaned
     return problem, candidates, [*steered, *((candidate.expression, candidate.origin) for candidate in candidates)]
+
+
+def _without_outliers(problem: Problem, found: list[Expression], listen: Listener) -> Problem:
+    """The problem without the rows that no formula explains, and a note about them; the problem itself without any."""
+    left_out = outlying_rows(found, problem.error_models())
+    if not left_out:
+        return problem
+    cleaned = problem.without(left_out)
+    listen(Note(cleaned.dropped[-1]))
+    return cleaned
 
 
 def _best_prediction(problem: Problem, found: list[tuple[Expression, str]]) -> tuple[Array, Array]:

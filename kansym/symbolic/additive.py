@@ -12,18 +12,21 @@ import numpy as np
 
 from kansym.structure.splines import ridge, spline_columns
 from kansym.symbolic.constants import Rows, mean_square, polish, spread
-from kansym.symbolic.curves import match_curve
+from kansym.symbolic.curves import match_curve, scaled_functions
 from kansym.symbolic.expression import Constant, Expression, Variable, add, multiply, raise_to
 from kansym.symbolic.links import LINKS, Link, usable, weights_under
 from kansym.symbolic.primitives import Library
 from kansym.symbolic.superposition import best_shapes
-from kansym.symbolic.table import Table
+from kansym.symbolic.table import EXACT, Table
 
 Array = np.ndarray
 Join = Callable[[list[Expression]], Expression]
 COARSE, FINE = 10, 40  # intervals; the finer ones are for oscillations
+FEWEST_ROWS, ENOUGH_ROWS, COARSEST = 10, 20, 4  # rows a column, and intervals where there are fewer than the second
 ROWS_PER_NUMBER = 3  # of the finer splines
 FOLLOWED, NOISIER = 0.02, 1.1  # RMS over the spread that splines may leave of a form that is right, or times the noise
+UNKNOWN = 0.1  # the same where there are too few rows to tell the noise
+PLAIN = 2  # formulas of two numbers that are tried for every curve of a noisy table
 COMBINED_LINKS = ("y", "1/y")  # of sums; products are looked for by themselves
 SHAPES = 2  # with two numbers inside or more, that are tried for every curve beside the primitives
 OPTIONS = 4  # formulas of a curve
@@ -36,7 +39,7 @@ DECADE = 10.0  # largest over smallest value from which a column is seen on a lo
 def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterator[Expression]:
     """g(y) = sum of one-variable splines, each then matched by a primitive: one linear fit per link."""
     rows = table.fit
-    if len(rows) < 20 * table.columns:
+    if len(rows) < FEWEST_ROWS * table.columns:
         return
     for link, target in usable(rows.target):
         if link in links:
@@ -49,17 +52,21 @@ def additive(table: Table, library: Library, links: tuple[Link, ...]) -> Iterato
 
 def separable(table: Table, library: Library) -> Iterator[Expression]:
     """y = product of one-variable splines (signs may change), each then matched by a primitive."""
-    rows = table.fit
-    if len(rows) < 20 * table.columns:
+    rows, followed = table.fit, _followed(table)
+    if len(rows) < FEWEST_ROWS * table.columns:
         return
-    curves = _product_splines(rows.inputs, rows.target, _followed(table))
+    curves = _product_splines(rows.inputs, rows.target, followed)
+    if curves is None and rows.weights is not None and np.all(rows.target > 0):  # errors in proportion
+        logarithms = _additive_splines(rows.inputs, np.log(rows.target), None, followed)
+        curves = None if logarithms is None else [np.exp(curve) for curve in logarithms]
     if curves is not None:
-        yield from _matched(curves, rows, library, lambda parts: multiply(*parts))
+        yield from _matched(curves, rows, library, lambda parts: multiply(*parts), plain=table.may_be_noisy)
 
 
 def _followed(table: Table) -> float:
     """What splines may leave of the target, RMS over its spread."""
-    return max(FOLLOWED, NOISIER * table.goal)
+    unknown = table.may_be_noisy and table.goal <= EXACT
+    return UNKNOWN if unknown else max(FOLLOWED, NOISIER * table.goal)
 
 
 @dataclass(frozen=True)
@@ -126,11 +133,15 @@ def _blocks(inputs: Array, intervals: int = COARSE) -> list[Array]:
     return [spline_columns(np.log(x) if spans else x, intervals) for x, spans in zip(inputs.T, wide, strict=True)]
 
 
+def _coarse(inputs: Array) -> int:
+    return COARSE if len(inputs) >= ENOUGH_ROWS * inputs.shape[1] else COARSEST
+
+
 def _additive_splines(
     inputs: Array, target: Array, weights: Array | None, followed: float = FOLLOWED
 ) -> list[Array] | None:
     roots = np.ones(len(target)) if weights is None else np.sqrt(weights)
-    for intervals in (COARSE, FINE):
+    for intervals in (_coarse(inputs), FINE):
         blocks = _blocks(inputs, intervals)
         edges = np.cumsum([0] + [block.shape[1] for block in blocks])
         if intervals == FINE and len(target) < ROWS_PER_NUMBER * edges[-1]:
@@ -143,7 +154,7 @@ def _additive_splines(
 
 
 def _product_splines(inputs: Array, target: Array, followed: float = FOLLOWED) -> list[Array] | None:
-    for intervals in (COARSE, 2 * COARSE, FINE):
+    for intervals in (_coarse(inputs), 2 * COARSE, FINE):
         blocks = _blocks(inputs, intervals)
         if intervals > COARSE and len(target) < ROWS_PER_NUMBER * sum(block.shape[1] for block in blocks):
             return None
@@ -171,16 +182,21 @@ def _drawing_cost(form: Expression, rows: Rows) -> float:
 
 
 def _matched(
-    curves: list[Array], rows: Rows, library: Library, join: Join, refined: Rows | None = None
+    curves: list[Array], rows: Rows, library: Library, join: Join, refined: Rows | None = None, plain: bool = False
 ) -> Iterator[Expression]:
-    """Formulas from the best primitives of every curve, refined together on the rows that the joined formula is for."""
+    """Formulas from the best primitives of every curve, refined together on the rows that the joined formula is for.
+
+    plain: also from those of two numbers: where there is noise, more of them bend other functions to any curve.
+    """
     options = []
     for column, curve in zip(rows.inputs.T, curves, strict=True):
         size = np.std(curve)
         fits = match_curve(column, curve, None, library, 6) if size > 0 else []
         forms = [fit.expression for fit in fits]
         forms += best_shapes(column, curve, None, library, SHAPES) if refined is None and size > 0 else []
-        ranked = sorted(forms, key=partial(_drawing_cost, rows=Rows(column[:, None], curve)))[:OPTIONS]
+        drawn = Rows(column[:, None], curve)
+        ranked = sorted(forms, key=partial(_drawing_cost, rows=drawn))[:OPTIONS]
+        ranked += scaled_functions(drawn, library, PLAIN) if plain and size > 0 else []
         options.append(
             [form.substitute([Variable(len(options))]) for form in ranked] or [Constant(float(curve.mean()))]
         )

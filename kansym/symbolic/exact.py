@@ -16,7 +16,20 @@ import numpy as np
 from kansym.budget import Budget, Part
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Fit, Rows, polish
-from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, call, multiply, raise_to, whole
+from kansym.symbolic.expression import (
+    Call,
+    Constant,
+    Expression,
+    Power,
+    Product,
+    Sum,
+    add,
+    call,
+    multiply,
+    raise_to,
+    real_powers,
+    whole,
+)
 from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.likely import irrational, likely_form, ratio_bits
 from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain
@@ -204,7 +217,7 @@ def _known(fit: Fit, rows: Rows, floor: float) -> Fit:
     position = 0
     while position < len(fit.expression.free_constants):
         value, error = fit.expression.free_constants[position].value, float(fit.standard_errors[position])
-        exact = exact_form(value, error if np.isfinite(error) else 0.0)
+        exact = _exact_in(fit.expression, value, error if np.isfinite(error) else 0.0)
         snapped = exact and polish(_replaced(fit.expression, position, exact.constant()), rows, POLISHING)
         if snapped and _as_good(snapped, fit, rows, floor):
             fit = snapped
@@ -285,12 +298,25 @@ def _simpler(fit: Fit, rows: Rows, known: Sequence[Known] = ()) -> Iterator[Fit]
             without = _replaced(fit.expression, i, whole(0))
             yield polish(canonical(without), rows)
     for i, value in enumerate(values):
-        exact = exact_form(value, errors[i])
+        exact = _exact_in(fit.expression, value, errors[i])
         if exact is not None:
             yield polish(canonical(_replaced(fit.expression, i, exact.constant())), rows)
         named = None if exact is not None else named_form(value, errors[i], known) or logarithmic_form(value, errors[i])
         if named is not None:
             yield polish(canonical(_replaced(fit.expression, i, named)), rows)
+
+
+def _exact_in(expression: Expression, value: float, error: float) -> Exact | None:
+    """The exact number that a constant of a formula stands for; of exponents, only fractions are known numbers."""
+    exact = exact_form(value, error)
+    fraction = exact is None or exact.irrational == Exact(Fraction(1)).irrational
+    return exact if fraction or value not in _exponents(expression) else None
+
+
+def _exponents(expression: Expression) -> set[float]:
+    """The numbers that are, or stand before, exponents of powers with any exponent."""
+    powers = [power for node in expression.walk() if isinstance(node, Call) for _, power in real_powers(node)[0]]
+    return {factor.value for power in powers for factor in factors_of(power) if isinstance(factor, Constant)}
 
 
 def _replaced(expression: Expression, position: int, constant: Expression) -> Expression:

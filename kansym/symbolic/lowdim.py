@@ -139,7 +139,7 @@ def _curves(table: Table, library: Library) -> Check:
         yield "shape", found
     if "curves" not in table.without:
         yield "curve", one_variable(table.fit, library)
-        if table.goal > EXACT:
+        if table.may_be_noisy:
             yield "curve", scaled_functions(table.fit, library)
     if "shapes" not in table.without:
         yield from (("sum of shapes", found) for found in islice(sums, 1))

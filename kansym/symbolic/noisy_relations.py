@@ -15,7 +15,7 @@ from kansym.symbolic.implicit import NEAR, NEEDLESS, ROWS_PER_TERM, SEEN, most_l
 from kansym.symbolic.links import Link, usable, weights_under
 from kansym.symbolic.noisy_roots import likely_roots
 from kansym.symbolic.relations import COORDINATES, PLAIN, SQUARE, Coordinate, quick_relations, terms_in, values_of
-from kansym.symbolic.table import EXACT, Table, thinned
+from kansym.symbolic.table import EXACT, FEW, Table, thinned
 
 Array = np.ndarray
 MOST_COLUMNS, MOST_CHANGED = 4, {1: 1, 2: 2, 3: 1, 4: 0}  # columns, and how many are seen through functions
@@ -25,7 +25,6 @@ DEGREES = ((1, 1), (2, 1), (1, 2), (2, 2), (3, 2))  # above and below
 STEEP = (3, 2)  # of columns as they are alone
 MOST_TAKEN, TRIED = 3, 2  # relations of one degree, and terms that might go, one at a time
 STEPS = 30
-FEW = 100  # rows up to which quotients and roots are told whatever they leave: nothing says how much noise there is
 FEWEST_NUMBERS, NUMBERS_PER_COLUMN = 4, 2  # of a relation that is worth a look, at most so many and so many a column
 
 
@@ -33,12 +32,11 @@ def relations_of(table: Table) -> Iterator[Expression]:
     """The exact relations of a table; of a noisy one without any, likely quotients, and where there is none, roots."""
     found = list(quick_relations(table.fit))
     yield from found
-    few = len(table.fit) < FEW
-    if not found and (table.goal > EXACT or few):
+    if not found and table.may_be_noisy:
         noise = max(table.goal, table.noise) if table.goal > EXACT else np.inf
         quotients = list(likely_quotients(table.fit, noise))
         yield from quotients
-        if few or not quotients:
+        if not quotients or len(table.fit) < FEW:
             yield from likely_roots(table.fit, noise)
 
 

@@ -13,17 +13,13 @@ from kansym.symbolic.expression import Expression
 from kansym.symbolic.selection import description_length, reaches_noise, refitted
 
 Array = np.ndarray
-FEWEST, SMALL, MOST_ROWS = (
-    10,
-    200,
-    5000,
-)  # rows; of small tables one may always go
+FEWEST, LARGE, MOST_ROWS = 10, 4000, 50000
 MOST_SHARE = 0.05  # of the rows that may be left out together
 FAR = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0  # a row that is left out, besides its number and its own value
 SIGMAS = 1.4826  # standard deviations of normal errors in one median absolute error
 ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
-TRIED = 8  # of the shortest descriptions, and of the shortest formulas
+TRIED, TRIED_OF_LARGE = 8, 2  # of the shortest descriptions, and of the shortest formulas
 STEPS, TURNS = 20, 3
 
 
@@ -39,8 +35,8 @@ def outlying_rows(expressions: Iterable[Expression], models: Sequence[ErrorModel
     """Numbers of the rows that are left out of the shortest description of a table; none where all are in it.
 
     A row that is left out has to be named and its value told. It must lie beyond `FAR` standard deviations of the
-    others; and unless the table is small and it is the only one, the others must be exact or leave no pattern, since a
-    formula that cannot follow a steep law is wrong in a few rows, too. Where a formula is right to rounding, no row is
+    others; and the others must be exact or leave no pattern, since a formula that cannot follow a steep law is wrong in
+    a few rows, too. Where a formula is right to rounding, no row is
     an outlier of it.
 
     Args:
@@ -62,19 +58,20 @@ def outlying_rows(expressions: Iterable[Expression], models: Sequence[ErrorModel
             continue
         if scored[0][0] + model.nats < best:
             best, found = scored[0][0] + model.nats, ()
-        for expression in _tried([expression for _, expression in scored]):
+        for expression in _tried([expression for _, expression in scored], len(rows)):
             for length, left_out in _options(expression, rows):
                 if length + model.nats < best:
                     best, found = length + model.nats, left_out
     return found
 
 
-def _tried(ranked: list[Expression]) -> list[Expression]:
+def _tried(ranked: list[Expression], rows: int) -> list[Expression]:
     """The shortest descriptions, and the best formulas of few nodes: a long one may bend to a wrong row."""
+    most = TRIED if rows <= LARGE else TRIED_OF_LARGE
     simplest: dict[int, Expression] = {}
     for expression in ranked:
         simplest.setdefault(expression.complexity, expression)
-    return list(dict.fromkeys([*ranked[:TRIED], *(simplest[size] for size in sorted(simplest)[:TRIED])]))
+    return list(dict.fromkeys([*ranked[:most], *(simplest[size] for size in sorted(simplest)[:most])]))
 
 
 def _options(expression: Expression, rows: Rows) -> Iterator[tuple[float, tuple[int, ...]]]:
@@ -96,8 +93,7 @@ def _options(expression: Expression, rows: Rows) -> Iterator[tuple[float, tuple[
             continue
         told = 0.5 * math.log(misfit) + 0.5 * math.log(len(rows)) + OUTLIER_NATS
         length = description_length(without, misfit, others) + len(chosen) * told
-        alone = len(chosen) == 1 and len(rows) <= SMALL
-        if alone or misfit <= rounding**2 or reaches_noise(without, others):
+        if misfit <= rounding**2 or reaches_noise(without, others):
             yield length, chosen
 
 

@@ -48,8 +48,11 @@ def key(expression: Expression) -> tuple:
 
 
 def nestings(expression: Expression) -> int:
-    """How many functions stand around another one, as in exp(cos(x)) or sqrt(cos(x)): rare in laws of nature."""
-    return sum(_holds_a_call(node) for node in expression.walk())
+    """How many functions stand around another one, as in exp(cos(x)) or sqrt(cos(x)): rare in laws of nature.
+
+    x**p with a fitted p, which is kept as exp(p*log(x)), is none unless x holds one.
+    """
+    return sum(map(_holds_a_call, expression.walk()))
 
 
 def has_free_power(node: Expression) -> bool:
@@ -72,7 +75,9 @@ def _is_power(factor: Expression) -> bool:
 
 def _holds_a_call(node: Expression) -> bool:
     if isinstance(node, Call):
-        return any(isinstance(inner, Call) for inner in node.argument.walk())
+        powers, rest = real_powers(node)
+        inside = [*(part for power in powers for part in power), *(rest.children if rest is not None else ())]
+        return any(isinstance(inner, Call) for part in inside for inner in part.walk())
     return isinstance(node, Power) and node.exponent.denominator > 1 and isinstance(node.base, Call)
 
 

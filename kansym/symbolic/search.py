@@ -333,7 +333,7 @@ def solve_cheaply(table: Table, budget: Budget | Part, library: Library, terms: 
         found += [_tidied(each, "sum of powers", table) for each in rough if allowed(each, library)]
     if "fractions" not in table.without:
         found += [_tidied(each, "relation", table) for each in relations_of(table) if allowed(each, library)]
-    if table.goal > EXACT and "splines" not in table.without and not nothing_left(found, table):
+    if table.may_be_noisy and "splines" not in table.without and not nothing_left(found, table):
         for origin, curves in (
             ("additive", additive(table, library, LINKS[:1])),
             ("product", separable(table, library)),

@@ -27,8 +27,8 @@ from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
-FREE_EXPONENT_NATS = 8.0  # of x**p with a fitted p: exponents in laws are rational first
-POWER_LAW_NATS = 4.0  # the same in a product of powers, where exponents are often no fractions
+FREE_EXPONENT_NATS = 5.0  # of x**p with a fitted p: exponents in laws are rational first
+POWER_LAW_NATS = 3.0  # the same in a product of powers, where exponents are often no fractions
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 CANCELLING_FLOOR = 1e-10  # the same of a formula like (1 - cos(u))/u**2 near 0

@@ -25,6 +25,7 @@ SHORT = 24
 BRIEF, PLAINEST = 14, (0.5, 1.0, 2.0)
 NESTED_NODES = 2.5  # that a function of a function counts for besides its own
 SEARCH_ROWS = 400
+FEW = 100  # rows below which nothing is certain about noise
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Table:
     def columns(self) -> int:
         """Number of inputs."""
         return self.fit.inputs.shape[1]
+
+    @property
+    def may_be_noisy(self) -> bool:
+        """Whether what is made for noisy rows is worth a look: noise is believed, or too few rows tell of it."""
+        return self.goal > EXACT or len(self.fit) < FEW
 
     @property
     def judged(self) -> JudgedRows:
