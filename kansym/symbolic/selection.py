@@ -16,19 +16,22 @@ from kansym.structure.noise import patterned
 from kansym.symbolic.consistency import unit_nats
 from kansym.symbolic.constants import Fit, Rows, fit_starts, mean_square, polish
 from kansym.symbolic.exact import Known, tidy
-from kansym.symbolic.expression import Call, Constant, Expression, Sum, whole
+from kansym.symbolic.expression import Call, Constant, Expression, Power, Sum, real_powers, whole
 from kansym.symbolic.formula import Errors, FittedConstant, Formula, ParetoFront, errors_of
 from kansym.symbolic.labels import is_name, read_label
 from kansym.symbolic.plainer import plainer
 from kansym.symbolic.reading import has_free_power, is_power_law, key, nestings
 from kansym.symbolic.simplify import simplify_in_child
 from kansym.symbolic.table import EDITED
+from kansym.symbolic.terms import factors_of
 from kansym.symbolic.textbook import textbook, unfolded
 
 Array = np.ndarray
 NATS_PER_NODE = 2.0
 FREE_EXPONENT_NATS = 5.0  # of x**p with a fitted p: exponents in laws are rational first
 POWER_LAW_NATS = 3.0  # the same in a product of powers, where exponents are often no fractions
+USUAL_EXPONENT, LARGE_EXPONENT_NATS = 4.0, 3.0  # up to which they are cheap, and the price of each e-fold beyond
+USUAL_FRACTION = 6.0  # numerator times denominator up to which an exponent is cheap: 2/3, 3/2
 NESTED_NATS = 5.0
 RELATIVE_FLOOR = 1e-12  # misfit below this share of the target's RMS is rounding, not information
 CANCELLING_FLOOR = 1e-10  # the same of a formula like (1 - cos(u))/u**2 near 0
@@ -108,7 +111,7 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
     exact += NESTED_NATS * nestings(expression)
     price = POWER_LAW_NATS if is_power_law(expression) else FREE_EXPONENT_NATS
-    exact += price * sum(map(has_free_power, expression.walk()))
+    exact += price * sum(map(has_free_power, expression.walk())) + sum(map(_exponent_nats, expression.walk()))
     data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
 
@@ -116,6 +119,20 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
 def _small_sample(parameters: int, rows: int) -> float:
     """How much a likelihood flatters few rows: the correction of Hurvich and Tsai (1989), k (k + 1) / (n - k - 1)."""
     return parameters * (parameters + 1) / max(rows - parameters - 1, 0.5)
+
+
+def _exponent_nats(node: Expression) -> float:
+    """What an exponent costs that is a long fraction, or large: T**(27/2) is rarely meant where exp(-b/T) may be."""
+    if isinstance(node, Power):
+        above, below = abs(node.exponent.numerator), node.exponent.denominator
+        return _beyond(above * below, USUAL_FRACTION) + LARGE_EXPONENT_NATS * _beyond(above / below)
+    powers = real_powers(node)[0] if isinstance(node, Call) else ()
+    numbers = [factor.value for _, power in powers for factor in factors_of(power) if isinstance(factor, Constant)]
+    return LARGE_EXPONENT_NATS * sum(_beyond(abs(number)) for number in numbers)
+
+
+def _beyond(size: float, usual: float = USUAL_EXPONENT) -> float:
+    return math.log(max(size, usual) / usual)
 
 
 def _bits(constant: Constant) -> float:
