@@ -19,6 +19,7 @@ FAR = 6.0  # standard deviations of the other rows
 OUTLIER_NATS = 6.0  # a row that is left out, besides its number and its own value
 SIGMAS = 1.4826  # standard deviations of normal errors in one median absolute error
 ROUNDING = 1e-9  # of the largest target: nearer than this nothing lies apart
+MOST_DECIMALS, SHOWN = 10, 1e-12  # of a number that is rounded, and how nearly it is the rounded one
 TRIED, TRIED_OF_LARGE = 8, 2  # of the shortest descriptions, and of the shortest formulas
 STEPS, TURNS = 20, 3
 
@@ -88,8 +89,10 @@ def _options(expression: Expression, rows: Rows) -> Iterator[tuple[float, tuple[
         others = rows.take(np.delete(np.arange(len(rows)), chosen))
         without = refitted(refitted(expression, others, STEPS), others, STEPS)
         misfit = mean_square(without, others)
-        apart = _error(without, rows)[list(chosen)]
-        if not (misfit > 0 and np.min(apart) > max(FAR * math.sqrt(misfit), rounding)):
+        if not misfit > 0:
+            continue
+        least = np.maximum(max(FAR * math.sqrt(misfit), rounding), _written_to(rows))
+        if np.any((_error(without, rows) <= least)[list(chosen)]):
             continue
         told = 0.5 * math.log(misfit) + 0.5 * math.log(len(rows)) + OUTLIER_NATS
         length = description_length(without, misfit, others) + len(chosen) * told
@@ -113,6 +116,15 @@ def _choices(expression: Expression, rows: Rows, rounding: float) -> Iterator[tu
 def _far(error: Array, rounding: float) -> Array:
     """Numbers of the rows whose errors (N,) are of another kind than the middling one."""
     return np.flatnonzero(error > max(FAR * SIGMAS * float(np.median(error)), rounding))
+
+
+def _written_to(rows: Rows) -> Array:
+    """The largest error (N,), under the weights, that the digits of every target leave open: 0.005 where it is 0.03."""
+    halves = np.zeros(len(rows))
+    for decimals in range(MOST_DECIMALS, -1, -1):
+        shown = np.abs(np.round(rows.target, decimals) - rows.target) <= SHOWN * np.abs(rows.target)
+        halves[shown] = 0.5 * 10.0**-decimals
+    return halves * rows.roots
 
 
 def _error(expression: Expression, rows: Rows) -> Array:

@@ -99,3 +99,17 @@ def test_large_errors_of_large_targets_are_no_outliers_where_errors_are_in_propo
     assert outlying_rows([law], [ErrorModel(even)]) != ()
     models = [ErrorModel(even), ErrorModel(relative, float(np.sum(np.log(target))))]
     assert outlying_rows([law], models) == ()
+
+
+def test_what_the_digits_of_a_value_leave_open_is_no_error() -> None:
+    x = np.linspace(1.0, 12.0, 23)
+    target = np.array([float(f"{value:.3g}") for value in 0.001 * np.exp(x)])
+    target[5] = round(target[5], 2)  # 0.0332 written as 0.03
+    law = polish(
+        multiply(Constant(0.001), call("exp", multiply(Constant(1.01), X))), Rows(x[:, None], target)
+    ).expression
+    relative = ErrorModel(Rows(x[:, None], target, 1 / target**2))
+    assert outlying_rows([law], [relative]) == ()
+    target[5] = 0.0432
+    relative = ErrorModel(Rows(x[:, None], target, 1 / target**2))
+    assert outlying_rows([law], [relative]) == (5,)
