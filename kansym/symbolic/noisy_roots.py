@@ -47,7 +47,7 @@ def likely_roots(rows: Rows, noise: float) -> Iterator[Expression]:
         if count > MOST_BEFORE or len(thin) < ROWS_PER_TERM * count:
             continue
         relation = _Relation.of(terms, thin)
-        if relation is None or not relation.misfit <= limit:
+        if relation is None or not (np.isfinite(relation.misfit) and relation.misfit <= limit):
             continue
         relation = relation.pruned()
         if sum(map(len, relation.terms)) <= MOST_TERMS:

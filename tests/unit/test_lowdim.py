@@ -174,8 +174,19 @@ def test_no_product_stands_beside_a_column_where_none_does() -> None:
 
 
 def test_few_rows_are_not_split_into_curves() -> None:
-    rows = rows_of(lambda a, b: np.exp(a) + b, 2, rows=30)
+    rows = rows_of(lambda a, b: np.exp(a) + b, 2, rows=18)
     assert list(additive(table_of(rows), PRIMITIVES, LINKS)) == []
+
+
+def test_a_product_of_two_curves_comes_out_of_few_rows_with_errors_in_proportion() -> None:
+    draws = np.random.default_rng(0)
+    angle, head = draws.uniform(30, 110, 36), np.exp(draws.uniform(-3, -1, 36))
+    clean = 1.38 * np.tan(0.0087 * angle) * head**2.5
+    rows = Rows(np.column_stack([angle, head]), clean * (1 + 0.01 * draws.normal(size=36)), 1 / clean**2)
+    found = list(separable(table_of(rows), PRIMITIVES))
+    best = min(found, key=lambda each: mean_square(each, rows))
+    assert mean_square(best, rows) < 0.02**2
+    assert any("tan" in repr(each) for each in found)
 
 
 def test_dictionary_terms_under_a_link_are_found() -> None:
