@@ -9,11 +9,12 @@ import numpy as np
 
 from kansym.budget import Budget, Part
 from kansym.discovery import EFFORT
-from kansym.problem import Problem, proportional, relative_weights
+from kansym.problem import Problem
 from kansym.symbolic.consistency import CALL_NATS, agrees, unit_nats
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.curves import allowed
 from kansym.symbolic.edits import FEWEST, Groups, Length, Task, refined
+from kansym.symbolic.error_models import proportional, relative_weights
 from kansym.symbolic.expression import Call, Expression
 from kansym.symbolic.selection import description_length
 from kansym.symbolic.table import EDITED
@@ -31,7 +32,8 @@ def may_be_edited(problem: Problem) -> bool:
 def edited(problem: Problem, found: Found, budget: Budget | Part) -> Found:
     """Formulas that edits of the candidates lead to, under errors as the search believes in them first.
 
-    Where units are given and the best candidate agrees with them, so does everything that edits lead to.
+    Where units are given and the best candidate agrees with them, so does everything that edits lead to, as long as
+    positive columns measure all others.
     """
     rows = problem.fitted
     if rows.weights is None and next(problem.views()).weights is not None and proportional(rows.target):
@@ -47,14 +49,14 @@ def _in_groups(
     problem: Problem, formulas: Sequence[Expression], rows: Rows, budget: Budget | Part
 ) -> list[Expression] | None:
     """The same on the groups that the units leave; None where there are none, or the best candidate disagrees."""
-    if problem.units is None:
+    if problem.units is None or "units" in problem.config.without:
         return None
     length, dimensions = _length(problem), problem.units.dimensions
     shortest = sorted(formulas, key=lambda formula: length(formula, rows))[:SHORTEST]
     if not shortest or not agrees(shortest[0], dimensions):
         return None
     agreeing = [formula for formula in shortest if agrees(formula, dimensions)]
-    groups = Groups.of(agreeing[:MEASURED_BY], dimensions)
+    groups = Groups.of(agreeing[:MEASURED_BY], dimensions, rows)
     fewer = None if groups is None else groups.rows(rows)
     if groups is None or fewer is None:
         return None

@@ -19,10 +19,11 @@ from kansym.editing import edited, may_be_edited
 from kansym.events import Listener, Note, Progress, StageFinished, StageStarted, ignore
 from kansym.graph import Graph
 from kansym.narrowing import Narrowing, shown_rows
-from kansym.problem import PROPORTIONAL_NATS, WIDE, Problem, check_reach, prepare, proportional, rescaled, unscaled
+from kansym.problem import Problem, check_reach, prepare, rescaled, unscaled
 from kansym.result import Points, Result, Table
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.error_models import proportional, proportional_nats
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.formula import ParetoFront
 from kansym.symbolic.network import with_law
@@ -114,14 +115,15 @@ def fit(
         )
     with clock.stage("search", "laws that need no network") as stage:
         share = budget.part((HOPELESS_SHARE if problem.hopeless else SEARCH_SHARE) * budget.remaining)
-        problem, candidates, found = _searched(problem, share, on_event)
+        problem, candidates, found = _searched(problem, share, on_event, judge is None)
         back = narrow.missed(*_best_prediction(problem, found))
         if back and not budget.expired:
             earlier, narrow = narrow, narrow.widened(back)
             names = ", ".join(dataset.input_names[i] for i in back)
             on_event(Note(f"what is left depends on {names}: searching again"))
-            problem = prepare(narrow.table, config).with_hints([narrow.lowered(hint) for hint in hints])
-            problem, candidates, again = _searched(problem, budget.part(SEARCH_SHARE * budget.remaining), on_event)
+            wider = prepare(narrow.table, config).with_hints([narrow.lowered(hint) for hint in hints]).like(problem)
+            share = budget.part(SEARCH_SHARE * budget.remaining)
+            problem, candidates, again = _searched(wider, share, on_event, judge is None)
             found = [(narrow.lowered(earlier.raised(expression)), origin) for expression, origin in found] + again
         stage.summary = f"{len(found)} candidates"
     known = (
@@ -138,7 +140,7 @@ def fit(
             changed = edited(problem, found, budget.part(EDITS_SHARE * budget.remaining))
             stage.summary = f"{len(changed)} candidates"
         found += changed
-        problem = _without_outliers(problem, [expression for expression, _ in found], on_event)
+        problem = _without_outliers(problem, [expression for expression, _ in found], budget, on_event)
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
 
 
@@ -153,22 +155,26 @@ def _ranking(judge: Judge | None, narrow: Narrowing) -> Ranking:
 
 
 def _searched(
-    problem: Problem, budget: Part, listen: Listener
+    problem: Problem, budget: Part, listen: Listener, may_clean: bool
 ) -> tuple[Problem, list[Candidate], list[tuple[Expression, str]]]:
-    """The problem, perhaps without an outlying row; the candidates of the search; and all with their origins."""
+    """The problem, perhaps without outlying rows; the candidates of the search; and all with their origins.
+
+    may_clean: whether rows may be left out: a judge of its own counts them all.
+    """
     steered = problem.steered(budget, listen)
     known = problem.exact([item for item in steered if item[1] in ("guess", "shared")])  # the law is given, or adapted
     candidates = [] if known else _candidates(problem, budget, listen)
-    cleaned = _without_outliers(problem, [candidate.expression for candidate in candidates], listen)
+    formulas = [candidate.expression for candidate in candidates]
+    cleaned = _without_outliers(problem, formulas, budget, listen) if may_clean else problem
     if cleaned is not problem and not budget.expired:
         candidates += _candidates(cleaned, budget, listen)
     problem = cleaned
     return problem, candidates, [*steered, *((candidate.expression, candidate.origin) for candidate in candidates)]
 
 
-def _without_outliers(problem: Problem, found: list[Expression], listen: Listener) -> Problem:
+def _without_outliers(problem: Problem, found: list[Expression], budget: Budget | Part, listen: Listener) -> Problem:
     """The problem without the rows that no formula explains, and a note about them; the problem itself without any."""
-    left_out = outlying_rows(found, problem.error_models())
+    left_out = outlying_rows(found, problem.fitted, problem.may_go, budget)
     if not left_out:
         return problem
     cleaned = problem.without(left_out)
@@ -181,8 +187,7 @@ def _best_prediction(problem: Problem, found: list[tuple[Expression, str]]) -> t
     rows = problem.fitted
     lengths = [description_length(expression, mean_square(expression, rows), rows) for expression, _ in found]
     best = found[int(np.nanargmin(lengths))][0] if np.any(np.isfinite(lengths)) else Constant(float(rows.target.mean()))
-    kept = np.sort(np.concatenate([problem.parts.train, problem.parts.validation])).astype(int)
-    return problem.target_power * best.evaluate(rows.inputs), kept
+    return problem.target_power * best.evaluate(rows.inputs), problem.parts.fitted_rows
 
 
 def _candidates(problem: Problem, budget: Part, listen: Listener) -> list[Candidate]:
@@ -274,15 +279,13 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: B
     admitted = steering.admitted(candidates, problem.raw, seed)
     leave = steering.leave(problem.raw, seed)
     options = []
-    for rows, jacobian in _noise_models(problem):
+    for rows, nats in _noise_models(problem):
         parts, share = replace(problem.parts, rows=rows), budget.part(max(3.0, budget.remaining))
         fitted = parts.fitted
         front = front_of(admitted, parts, names, problem.config.max_complexity, share, leave)
-        length = front.best.description_length
-        if jacobian:
-            length += float(np.sum(np.log(fitted.target))) - (PROPORTIONAL_NATS if y.max() > WIDE * y.min() else 0.0)
-            if options and mean_square(front.best.expression, fitted) > LARGEST_SHARE**2:
-                continue  # errors as large as the target itself are no errors in proportion to it
+        length = front.best.description_length + nats
+        if nats and options and mean_square(front.best.expression, fitted) > LARGEST_SHARE**2:
+            continue  # errors as large as the target itself are no errors in proportion to it
         options.append((length, front, parts))
         if mean_square(front.best.expression, fitted) <= (1e-9 * float(np.std(y))) ** 2:
             break
@@ -292,11 +295,15 @@ def _front(candidates: list[tuple[Expression, str]], problem: Problem, budget: B
     return simplified(front, parts, names, problem.config.max_complexity)
 
 
-def _noise_models(problem: Problem) -> Iterator[tuple[Rows, bool]]:
-    yield problem.raw, False
-    y = problem.raw.target
-    if problem.raw.weights is None and proportional(y):
-        yield Rows(problem.raw.inputs, y, 1.0 / y**2), True
+def _noise_models(problem: Problem) -> Iterator[tuple[Rows, float]]:
+    """All rows under every kind of error that those which are not left out may have, and what that kind costs."""
+    raw, parts = problem.raw, problem.parts
+    yield raw, 0.0
+    kept = raw.target[np.concatenate([parts.train, parts.validation, parts.test]).astype(int)]
+    if raw.weights is None and proportional(kept):
+        with np.errstate(divide="ignore"):
+            weights = np.where(raw.target != 0, 1.0 / raw.target**2, 0.0)
+        yield replace(raw, weights=weights), proportional_nats(raw.target[parts.fitted_rows])
 
 
 def _pictured(network: Network | None, front: ParetoFront, problem: Problem) -> Graph | None:

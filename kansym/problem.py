@@ -20,9 +20,10 @@ from kansym.structure.noise import ErrorGrowth, error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
+from kansym.symbolic.error_models import WIDE, relative_weights, spans_decades
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
-from kansym.symbolic.outliers import ErrorModel
+from kansym.symbolic.outliers import MOST_SHARE
 from kansym.symbolic.primitives import Library, library
 from kansym.symbolic.reading import has_whole_powers
 from kansym.symbolic.search import nothing_left, solve_by_monomials
@@ -33,8 +34,6 @@ from kansym.symbolic.table import Table as SearchTable
 from kansym.symbolic.text import to_text
 
 Array = np.ndarray
-WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
-DEEPEST = 1e-40  # of the largest value: tails of a bell reach any depth, where no error is in proportion to them
 EVEN = 0.5  # errors that grow with less than this power of the target are the same for all rows
 FAINT = 0.1  # of the middling value: noise that hides nothing of it
 VIEW_SHARE = 0.6  # of the time left, for the first of two ways to weigh the rows
@@ -46,7 +45,6 @@ BELIEVED = (1e-4, 0.3)  # noise below is none; above, the smooth model may just 
 ENOUGH_TO_STOP = 60  # rows from which reaching the estimated noise may end the search: fewer are searched to the end
 HOPELESS = 1.0  # the noise of a table in which no smooth model sees anything
 MOST_NAMED = 8  # rows
-PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 ORDINARY = (1e-3, 1e4)
 REACH = (1e-100, 1e100)  # squares of errors and powers of columns must stay within what a float can hold
 
@@ -101,14 +99,20 @@ class Problem:
             return None
         names = [to_text(column, self.dataset.input_names) for column in reduction.columns]
         fewer = Dataset(rows.inputs, rows.target, tuple(names), self.dataset.target_names, weights=rows.weights)
-        return prepare(fewer, replace(self.config, guess=(), assume=(), template=None))
+        return prepare(fewer, replace(self.config, guess=(), assume=(), template=None)).like(self)
 
     def without(self, left_out: Sequence[int]) -> Problem:
         """The problem with some of the fitted rows left out of all fitting and judging, and a note that says so."""
-        fitted = np.sort(np.concatenate([self.parts.train, self.parts.validation])).astype(int)
-        rows = fitted[list(left_out)]
-        kept = [part[~np.isin(part, rows)] for part in (self.parts.train, self.parts.validation, self.parts.test)]
-        left = replace(self, parts=Parts(self.parts.rows, *kept), dropped=(*self.dropped, self._named(rows)))
+        rows = self.parts.fitted_rows[list(left_out)]
+        return self._in_parts(self.parts.without(rows), (*self.dropped, self._named(rows)))
+
+    def like(self, other: Problem) -> Problem:
+        """The problem without the rows that are left out of another one of the same rows."""
+        parts = replace(other.parts, rows=self.parts.rows)
+        return self._in_parts(parts, other.dropped) if other.dropped else self
+
+    def _in_parts(self, parts: Parts, dropped: tuple[str, ...]) -> Problem:
+        left = replace(self, parts=parts, dropped=dropped)
         return replace(left, noise=noise_of(left.train, self.config))
 
     def _named(self, rows: Array) -> str:
@@ -122,15 +126,12 @@ class Problem:
         more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         return f"rows {places}{more} are outliers that no formula explains: they were left out of the fit"
 
-    def error_models(self) -> list[ErrorModel]:
-        """The fitted rows with errors that are alike, and, where these make sense, in proportion to the target."""
-        rows = self.fitted
-        models = [ErrorModel(rows)]
-        if rows.weights is None and proportional(rows.target):
-            prior = PROPORTIONAL_NATS if rows.target.max() > WIDE * rows.target.min() else 0.0
-            nats = float(np.sum(np.log(rows.target))) - prior
-            models.append(ErrorModel(replace(rows, weights=1.0 / rows.target**2), nats))
-        return models
+    @property
+    def may_go(self) -> int:
+        """How many of the fitted rows may still be left out as outliers."""
+        there = len(self.parts.train) + len(self.parts.validation) + len(self.parts.test)
+        gone = self.dataset.rows - there
+        return max(1, int(MOST_SHARE * (len(self.parts.fitted_rows) + gone))) - gone
 
     @property
     def constant(self) -> bool:
@@ -172,7 +173,7 @@ class Problem:
     def _growth(self) -> ErrorGrowth | None:
         """None where errors in proportion make no sense."""
         y = self.train.target
-        told = self.train.weights is None and _spans_decades(y)
+        told = self.train.weights is None and spans_decades(y)
         return error_growth(self.train.inputs, y, self.config.seed) if told else None
 
     def views(self) -> Iterator[Rows]:
@@ -182,7 +183,7 @@ class Problem:
         Where the errors were seen to be even, there is nothing else to try.
         """
         y = self.train.target
-        if self.train.weights is not None or not _spans_decades(y) or self.growth < EVEN:
+        if self.train.weights is not None or not spans_decades(y) or self.growth < EVEN:
             yield self.train
             return
         relative = Rows(self.train.inputs, y, relative_weights(y))
@@ -212,10 +213,16 @@ class Problem:
             listen(Progress("search", None, found[0].error, None, f"{self.dataset.target_names[0]} = {text}"))
         return found
 
+    @property
+    def _sees_proportion(self) -> bool:
+        """Whether there are rows enough to know the size of errors in proportion to the target."""
+        enough = len(self.parts.train) >= ENOUGH_TO_STOP
+        return enough and self._growth is not None and self._growth.relative < BELIEVED[1]
+
     def _monomials(self) -> list[Candidate]:
         """The products of powers of columns, where a formula may be believed before it is exact."""
         view = next(self.views())
-        if view.weights is not None and self._growth is not None:
+        if view.weights is not None and self._sees_proportion:
             return solve_by_monomials(self._table(view))
         return solve_by_monomials(self._table(self.train)) if self.goal > EXACT else []
 
@@ -237,7 +244,7 @@ class Problem:
         plain = [each for each in candidates if each.origin == MONOMIAL and has_whole_powers(each.expression)]
         if not plain:
             return False
-        if next(self.views()).weights is not None and self._growth is not None:
+        if next(self.views()).weights is not None and self._growth is not None and self._sees_proportion:
             y = self.fitted.target
             rows = replace(self.fitted, weights=1.0 / y**2)
             most = _with_chance(SLACK * self._growth.relative, len(y))
@@ -276,21 +283,6 @@ class Problem:
 def _with_chance(error: float, rows: int) -> float:
     """An RMS error with room for what it may be by chance on so many rows."""
     return error * (1.0 + SURE / float(np.sqrt(2.0 * rows)))
-
-
-def proportional(target: Array) -> bool:
-    """Whether errors in proportion to a target (N,) make sense: it is positive, and its inverse squares are floats."""
-    return bool(np.all(target > DEEPEST * np.max(target)) and np.max(target) > 0)
-
-
-def _spans_decades(target: Array) -> bool:
-    return proportional(target) and bool(target.max() > WIDE * target.min())
-
-
-def relative_weights(target: Array) -> Array:
-    """Weights (N,) for errors in proportion to the target, with mean 1."""
-    weights = 1.0 / target**2
-    return weights / weights.mean()
 
 
 def prepare(dataset: Dataset, config: Config) -> Problem:

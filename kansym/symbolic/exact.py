@@ -301,7 +301,8 @@ def _simpler(fit: Fit, rows: Rows, known: Sequence[Known] = ()) -> Iterator[Fit]
         exact = _exact_in(fit.expression, value, errors[i])
         if exact is not None:
             yield polish(canonical(_replaced(fit.expression, i, exact.constant())), rows)
-        named = None if exact is not None else named_form(value, errors[i], known) or logarithmic_form(value, errors[i])
+        free = exact is not None or value in _exponents(fit.expression)
+        named = None if free else named_form(value, errors[i], known) or logarithmic_form(value, errors[i])
         if named is not None:
             yield polish(canonical(_replaced(fit.expression, i, named)), rows)
 

@@ -108,7 +108,7 @@ def _near_noise(
         coefficients = -relation[0], relation[1]
         with np.errstate(all="ignore"):
             error = mean_square(link.inverse(_quotient(terms, coefficients)), rows) ** 0.5
-        if error <= limit:
+        if np.isfinite(error) and error <= limit:
             yield error, link, terms, coefficients
 
 

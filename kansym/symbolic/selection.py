@@ -96,9 +96,18 @@ class Parts:
     test: Array
 
     @property
+    def fitted_rows(self) -> Array:
+        """Numbers of the rows that constants of the final formulas are fitted to: all but the test rows."""
+        return np.sort(np.concatenate([self.train, self.validation])).astype(int)
+
+    @property
     def fitted(self) -> Rows:
-        """The rows that constants of the final formulas are fitted to: all but the test rows."""
-        return self.rows.take(np.sort(np.concatenate([self.train, self.validation])).astype(int))
+        """The rows that constants of the final formulas are fitted to."""
+        return self.rows.take(self.fitted_rows)
+
+    def without(self, rows: Array) -> Parts:
+        """The parts with these rows in none of them."""
+        return Parts(self.rows, *(part[~np.isin(part, rows)] for part in (self.train, self.validation, self.test)))
 
 
 def description_length(expression: Expression, misfit: float, rows: Rows) -> float:
@@ -106,14 +115,18 @@ def description_length(expression: Expression, misfit: float, rows: Rows) -> flo
 
     The misfit's part is n/2 log(mean square), the likelihood of Gaussian errors of unknown size (Schwarz 1978).
     """
-    floor = (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2))
     free = len(expression.free_constants)
     exact = sum(_bits(node) for node in expression.walk() if isinstance(node, Constant) and node.label is not None)
     exact += NESTED_NATS * nestings(expression)
     price = POWER_LAW_NATS if is_power_law(expression) else FREE_EXPONENT_NATS
     exact += price * sum(map(has_free_power, expression.walk())) + sum(map(_exponent_nats, expression.walk()))
-    data = 0.5 * len(rows) * math.log(max(misfit, floor, 1e-300)) + _small_sample(free + 1, len(rows))
+    data = 0.5 * len(rows) * math.log(floored(misfit, rows)) + _small_sample(free + 1, len(rows))
     return data + NATS_PER_NODE * expression.complexity + 0.5 * (free + 1) * math.log(len(rows)) + exact
+
+
+def floored(misfit: float, rows: Rows) -> float:
+    """A mean square, at least as large as rounding makes it."""
+    return max(misfit, (RELATIVE_FLOOR**2) * float(np.mean((rows.target * rows.roots) ** 2)), 1e-300)
 
 
 def _small_sample(parameters: int, rows: int) -> float:

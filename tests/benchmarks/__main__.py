@@ -26,6 +26,7 @@ COMMANDS = (
     "derivatives",
     "sparsity",
     "streaming",
+    "rough",
 )
 Benchmark = tuple["Callable[[Problem], Record]", "list[Problem]", "Callable[[Sequence[Record]], Report]"]
 
@@ -62,6 +63,8 @@ def benchmark(options: argparse.Namespace) -> Benchmark:
         return _sparsity(options)
     if options.name == "streaming":
         return _streaming(options)
+    if options.name == "rough":
+        return _rough(options)
     return _determinism(options)
 
 
@@ -96,6 +99,12 @@ def _streaming(options: argparse.Namespace) -> Benchmark:
     from tests.benchmarks import streaming
 
     return *streaming.problems(options), streaming.report
+
+
+def _rough(options: argparse.Namespace) -> Benchmark:
+    from tests.benchmarks.rough import running
+
+    return running.run_table, running.problems(options.names, options.seeds, options.time_limit), running.report
 
 
 def _determinism(options: argparse.Namespace) -> Benchmark:

@@ -187,6 +187,13 @@ def test_a_product_of_powers_with_errors_in_proportion_is_found_at_once() -> Non
     assert "edits" not in result.timings and result.stop_reason == "finished"
 
 
+def test_a_product_of_powers_is_not_believed_on_six_rows() -> None:
+    x = np.linspace(0.5, 5.0, 6)
+    result = fit(table(x[:, None], x**2 / (1 - x / 5.2)), Config(time_limit=10))
+    fresh = np.linspace(0.6, 4.9, 50)
+    assert result.formula(fresh[:, None]) == pytest.approx(fresh**2 / (1 - fresh / 5.2), rel=1e-6)
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     x = box(60, 2)
     data = table(x, 0.8 * x[:, 0] * np.exp(-x[:, 1]))

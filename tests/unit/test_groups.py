@@ -46,7 +46,7 @@ def test_errors_weigh_in_groups_what_they_weigh_in_columns() -> None:
     inputs = table()
     clean = parse(LAWS[0], NAMES).evaluate(inputs)
     noisy = clean + np.random.default_rng(1).normal(size=len(clean))
-    groups = Groups.of([canonical(parse(LAWS[0], NAMES))], DIMENSIONS)
+    groups = Groups.of([canonical(parse(LAWS[0], NAMES))], DIMENSIONS, Rows(inputs, clean))
     assert groups is not None
     right, spoiled = groups.rows(Rows(inputs, clean)), groups.rows(Rows(inputs, noisy))
     assert right is not None and spoiled is not None
@@ -56,13 +56,22 @@ def test_errors_weigh_in_groups_what_they_weigh_in_columns() -> None:
 
 def test_measuring_columns_are_those_that_make_formulas_short() -> None:
     formula = canonical(parse("m*c**2*(1 + v/c + v**2/c**2)", NAMES))
-    groups = Groups.of([formula], DIMENSIONS)
+    inputs = table()
+    groups = Groups.of([formula], DIMENSIONS, Rows(inputs, formula.evaluate(inputs)))
     assert groups is not None
     assert groups.lowered(formula).complexity == min(
         Groups(columns, scaling).lowered(formula).complexity
         for columns in measuring(DIMENSIONS)
         if (scaling := measured_by(DIMENSIONS, columns)) is not None
     )
+
+
+def test_columns_that_change_sign_measure_nothing() -> None:
+    inputs = table()
+    inputs[:, [0, 1]] *= -1.0
+    formula = canonical(parse("m*c**2*exp(-v/c)", NAMES))
+    groups = Groups.of([formula], DIMENSIONS, Rows(inputs, formula.evaluate(inputs)))
+    assert groups is None or not {0, 1} & set(groups.measuring)
 
 
 @pytest.mark.parametrize("formula", ["m*c**2 + x", "m*v**2*sin(x)", "v*c"])

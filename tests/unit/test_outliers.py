@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.expression import Constant, Expression, Variable, add, call, multiply, raise_to
-from kansym.symbolic.outliers import ErrorModel, outlying_rows
+from kansym.symbolic.outliers import outlying_rows
 
 Array = np.ndarray
 X = Variable(0)
@@ -33,7 +33,7 @@ def spoiled(rows: Rows, by: dict[int, float]) -> Rows:
 
 
 def outliers(rows: Rows, candidates: list[Expression] = CANDIDATES) -> tuple[int, ...]:
-    return outlying_rows([polish(each, rows).expression for each in candidates], [ErrorModel(rows)])
+    return outlying_rows([polish(each, rows).expression for each in candidates], rows)
 
 
 @pytest.mark.parametrize("row", [0, 7, 19])
@@ -71,7 +71,7 @@ def test_no_row_is_an_outlier_of_a_formula_that_is_right_to_rounding() -> None:
     inputs = draws.uniform(1, 5, (150, 1))
     target = 3 * inputs[:, 0] * (1 + 1e-16 * draws.normal(size=150))
     target[40] *= 1 + 1e-13
-    assert outlying_rows([multiply(Constant(3.0), X)], [ErrorModel(Rows(inputs, target))]) == ()
+    assert outlying_rows([multiply(Constant(3.0), X)], Rows(inputs, target)) == ()
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.01])
@@ -81,7 +81,7 @@ def test_a_spike_in_a_large_table_is_an_outlier(noise: float) -> None:
     pole = multiply(Constant(2.0), X, add(X, Constant(-4.25)), raise_to(add(X, Constant(-4.2501)), Fraction(-1)))
     target = 2 * inputs[:, 0] + noise * draws.normal(size=400)
     target[40] += 5.0
-    assert outlying_rows([pole, multiply(Constant(2.01), X)], [ErrorModel(Rows(inputs, target))]) == (40,)
+    assert outlying_rows([pole, multiply(Constant(2.01), X)], Rows(inputs, target)) == (40,)
 
 
 def test_a_steep_law_that_is_not_among_the_formulas_keeps_its_rows() -> None:
@@ -95,10 +95,8 @@ def test_large_errors_of_large_targets_are_no_outliers_where_errors_are_in_propo
     x = np.exp(draws.uniform(0, 8, 120))
     target = 0.3 * x**1.5 * (1 + 0.05 * draws.normal(size=120))
     law = polish(multiply(Constant(0.3), raise_to(X, Fraction(3, 2))), Rows(x[:, None], target)).expression
-    even, relative = Rows(x[:, None], target), Rows(x[:, None], target, 1 / target**2)
-    assert outlying_rows([law], [ErrorModel(even)]) != ()
-    models = [ErrorModel(even), ErrorModel(relative, float(np.sum(np.log(target))))]
-    assert outlying_rows([law], models) == ()
+    assert outlying_rows([law], Rows(x[:, None], target, np.ones(120))) != ()  # said to be even
+    assert outlying_rows([law], Rows(x[:, None], target)) == ()
 
 
 def test_what_the_digits_of_a_value_leave_open_is_no_error() -> None:
@@ -108,8 +106,43 @@ def test_what_the_digits_of_a_value_leave_open_is_no_error() -> None:
     law = polish(
         multiply(Constant(0.001), call("exp", multiply(Constant(1.01), X))), Rows(x[:, None], target)
     ).expression
-    relative = ErrorModel(Rows(x[:, None], target, 1 / target**2))
-    assert outlying_rows([law], [relative]) == ()
+    assert outlying_rows([law], Rows(x[:, None], target)) == ()
     target[5] = 0.0432
-    relative = ErrorModel(Rows(x[:, None], target, 1 / target**2))
-    assert outlying_rows([law], [relative]) == (5,)
+    assert outlying_rows([law], Rows(x[:, None], target)) == (5,)
+
+
+@pytest.mark.parametrize("share", [2, 4, 10])
+def test_rows_of_no_weight_say_nothing(share: int) -> None:
+    rows = noisy(200)
+    weights = np.where(np.arange(200) % share == 0, 1.0, 0.0)
+    wild = rows.target + 20.0 * (weights == 0)
+    assert outliers(Rows(rows.inputs, wild, weights)) == ()
+    wild[5 * share] += 4.0
+    assert outliers(Rows(rows.inputs, wild, weights)) == (5 * share,)
+
+
+@pytest.mark.parametrize("value", [0.0, -9999.0, 0.0101])
+def test_a_value_that_failed_is_an_outlier_of_a_positive_target(value: float) -> None:
+    draws = np.random.default_rng(3)
+    x = draws.uniform(0.5, 4.0, 150)
+    target = (0.12 + 0.1 * x**2) * (1 + 0.01 * draws.normal(size=150))
+    target[22] = value
+    law = add(Constant(0.121), multiply(Constant(0.0995), raise_to(X, Fraction(2))))
+    assert outlying_rows([law, LINE], Rows(x[:, None], target)) == (22,)
+
+
+def test_a_row_does_not_go_for_constants_that_were_fitted_under_other_errors() -> None:
+    for seed in range(6):
+        draws = np.random.default_rng(seed)
+        x = np.exp(draws.uniform(0, 5, 120))
+        target = (0.3 * x**1.5 + 2) * (1 + 0.05 * draws.normal(size=120))
+        rows = Rows(x[:, None], target)
+        law = polish(add(multiply(Constant(0.3), raise_to(X, Fraction(3, 2))), Constant(2.0)), rows).expression
+        assert outlying_rows([law], rows) == ()
+
+
+def test_no_more_rows_go_than_may() -> None:
+    rows = spoiled(noisy(80), {3: 4.0, 40: 6.0})
+    formulas = [polish(PARABOLA, rows).expression]
+    assert outlying_rows(formulas, rows, most=2) == (3, 40)
+    assert outlying_rows(formulas, rows, most=0) == ()

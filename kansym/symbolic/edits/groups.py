@@ -25,11 +25,16 @@ class Groups:
     scaling: Scaling
 
     @staticmethod
-    def of(formulas: Iterable[Expression], dimensions: Dimensions) -> Groups | None:
-        """The measuring columns in which these formulas are shortest; None where there are none."""
+    def of(formulas: Iterable[Expression], dimensions: Dimensions, rows: Rows) -> Groups | None:
+        """The measuring columns in which these formulas are shortest; None where none are positive on all rows.
+
+        To set a column to 1 is to divide by it only where it is positive.
+        """
         formulas = list(formulas)
         options = []
         for columns in measuring(dimensions):
+            if not np.all(rows.inputs[:, list(columns)] > 0):
+                continue
             scaling = measured_by(dimensions, columns)
             if scaling is not None and scaling.invariants:
                 groups = Groups(columns, scaling)
