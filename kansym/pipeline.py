@@ -165,7 +165,7 @@ def _searched(
     known = problem.exact([item for item in steered if item[1] in ("guess", "shared")])  # the law is given, or adapted
     candidates = [] if known else _candidates(problem, budget, listen)
     formulas = [candidate.expression for candidate in candidates]
-    cleaned = _without_outliers(problem, formulas, budget, listen) if may_clean else problem
+    cleaned = _without_outliers(problem, formulas, budget.whole, listen) if may_clean else problem
     if cleaned is not problem and not budget.expired:
         candidates += _candidates(cleaned, budget, listen)
     problem = cleaned
