@@ -136,12 +136,20 @@ def fit(
         if network is not None and not known:
             found += [(expression, "network") for expression in network.formulas(problem.fitted, share)]
     if not known and judge is None and may_be_edited(problem):
-        with clock.stage("edits", "the best formulas, changed node by node") as stage:
-            changed = edited(problem, found, budget.part(EDITS_SHARE * budget.remaining))
-            stage.summary = f"{len(changed)} candidates"
+        problem, changed = _edited(problem, found, budget, clock)
         found += changed
-        problem = _without_outliers(problem, [expression for expression, _ in found], budget, on_event)
     return narrow.lifted(finish(problem, found, network, config, budget, clock, _ranking(judge, narrow)))
+
+
+def _edited(
+    problem: Problem, found: list[tuple[Expression, str]], budget: Budget, clock: _Clock
+) -> tuple[Problem, list[tuple[Expression, str]]]:
+    """What becomes of the best candidates where they are changed node by node, and the problem without outliers."""
+    with clock.stage("edits", "the best formulas, changed node by node") as stage:
+        changed = edited(problem, found, budget.part(EDITS_SHARE * budget.remaining))
+        stage.summary = f"{len(changed)} candidates"
+    formulas = [expression for expression, _ in (*found, *changed)]
+    return _without_outliers(problem, formulas, budget, clock.listen), changed
 
 
 Ranking = Callable[[list[tuple[Expression, str]], Problem, Budget], ParetoFront]

@@ -57,8 +57,7 @@ def separable(table: Table, library: Library) -> Iterator[Expression]:
         return
     curves = _product_splines(rows.inputs, rows.target, followed)
     if curves is None and rows.weights is not None and np.all(rows.target > 0):  # errors in proportion
-        logarithms = _additive_splines(rows.inputs, np.log(rows.target), None, followed)
-        curves = None if logarithms is None else [np.exp(curve) for curve in logarithms]
+        curves = _factor_splines(rows.inputs, rows.target, followed)
     if curves is not None:
         yield from _matched(curves, rows, library, lambda parts: multiply(*parts), plain=table.may_be_noisy)
 
@@ -122,9 +121,9 @@ def _factors(inputs: Array, target: Array) -> Iterator[list[Array]]:
     product = _product_splines(inputs, target)
     if product is not None:
         yield product
-    logarithms = _additive_splines(inputs, np.log(target), None) if np.all(target > 0) else None
-    if logarithms is not None:
-        yield [np.exp(curve - curve.mean()) for curve in logarithms]
+    factors = _factor_splines(inputs, target) if np.all(target > 0) else None
+    if factors is not None:
+        yield factors
 
 
 def _blocks(inputs: Array, intervals: int = COARSE) -> list[Array]:
@@ -151,6 +150,16 @@ def _additive_splines(
         if np.std((sum(curves) - target) * roots) <= followed * spread(target, roots):
             return curves
     return None
+
+
+def _factor_splines(inputs: Array, target: Array, followed: float = FOLLOWED) -> list[Array] | None:
+    """Curves (N,) whose product follows a positive target, through its logarithm; all of its size is in the first."""
+    logarithms = _additive_splines(inputs, np.log(target), None, followed)
+    if logarithms is None:
+        return None
+    curves = [np.exp(curve - curve.mean()) for curve in logarithms]
+    curves[0] = curves[0] * np.exp(sum(curve.mean() for curve in logarithms))
+    return curves
 
 
 def _product_splines(inputs: Array, target: Array, followed: float = FOLLOWED) -> list[Array] | None:

@@ -118,19 +118,21 @@ def _told(expression: Expression, rows: Rows, model: ErrorModel, chosen: Chosen)
     if not chosen:
         return length
     rounding = ROUNDING * float(np.max(np.abs(others.target * others.roots)))
-    places = list(chosen)
-    if rows.weights is None and others.weights is not None:  # the weight of a row that is left out: as its value asks
-        size = np.maximum(np.abs(without.evaluate(rows.inputs)), np.min(others.target))
-        seen = Rows(rows.inputs, rows.target, 1.0 / size**2)
-    else:
-        seen = rows
+    in_proportion = rows.weights is None and others.weights is not None
+    seen = _by_size(without, rows, others) if in_proportion else rows
     least = np.maximum(max(FAR * math.sqrt(misfit), rounding), _written_to(rows.target) * seen.roots)
-    if np.any((_error(without, seen) <= least)[places]):
+    if np.any((_error(without, seen) <= least)[list(chosen)]):
         return math.inf
     if misfit > rounding**2 and not reaches_noise(without, others):
         return math.inf
     own = 0.5 * math.log(floored(misfit, others)) + model.row_nats + 0.5 * math.log(len(rows)) + OUTLIER_NATS
     return length + len(chosen) * own
+
+
+def _by_size(formula: Expression, rows: Rows, others: Rows) -> Rows:
+    """The rows with errors in proportion to the formula: the value of a row that is left out may be anything."""
+    size = np.maximum(np.abs(formula.evaluate(rows.inputs)), np.min(others.target))
+    return Rows(rows.inputs, rows.target, 1.0 / size**2)
 
 
 def _is_far(error: Array, rows: Rows) -> Array:

@@ -12,7 +12,8 @@ from kansym.structure.dimensions import measured_by, measuring
 from kansym.structure.symmetry import Scaling
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows
-from kansym.symbolic.expression import Expression, Variable, multiply, raise_to, whole
+from kansym.symbolic.expression import Expression, Variable, multiply, whole
+from kansym.symbolic.search import monomial
 
 Array = np.ndarray
 
@@ -65,13 +66,9 @@ class Groups:
     @property
     def front(self) -> Expression:
         """A product of the measuring columns with the unit of the target."""
-        return _monomial(self.scaling.prefactor)
+        return monomial(self.scaling.prefactor)
 
     @property
     def groups(self) -> tuple[Expression, ...]:
         """The other columns over products of the measuring ones."""
-        return tuple(map(_monomial, self.scaling.invariants))
-
-
-def _monomial(exponents: tuple) -> Expression:
-    return multiply(*(raise_to(Variable(j), p) for j, p in enumerate(exponents) if p))
+        return tuple(map(monomial, self.scaling.invariants))
