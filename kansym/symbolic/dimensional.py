@@ -26,6 +26,7 @@ from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
+from kansym.symbolic.noisy_relations import relations_of
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.search import Reduced, monomial, nothing_left, reduce_table, search
@@ -37,7 +38,7 @@ LIFTED, KEPT = 10, 40
 MOVED = 4  # factors that may be multiplied out
 GROUP_SHARE, NOISY_SHARE = 0.6, 0.4  # of the time, for the groups; of a noisy table, where nothing ends them early
 SINGLE = "units leave one monomial"  # few constants: reaching the noise settles it
-NATURAL_SHARE = 0.5  # of the time for the groups
+RELATIONS_SHARE, NATURAL_SHARE = 0.3, 0.5  # of the time for the groups
 FEWEST = 40  # rows from which symmetries of the groups are looked for
 
 
@@ -56,7 +57,11 @@ def search_groups(
     """
     found: list[Candidate] = []
     bases = [basis for basis in units.bases if _finite(basis, table)]
-    for stage, most, part in ((_cheap, len(bases), 1.0), (_by_natural, 3, NATURAL_SHARE), (_thorough, 3, 1.0)):
+    stages = (
+        (_cheap, len(bases), 1.0), (_by_relations, len(bases), RELATIONS_SHARE), (_by_natural, 3, NATURAL_SHARE),
+        (_thorough, 3, 1.0),
+    )  # fmt: skip
+    for stage, most, part in stages:
         whole_stage, tried = budget.part(part * budget.remaining), bases[:most]
         for number, basis in enumerate(tried):
             share = whole_stage.part(whole_stage.remaining / (len(tried) - number))
@@ -120,6 +125,16 @@ def _at_once(reading: _Reading, inner: Table, reduced: Reduced) -> list[Candidat
     """Candidates of a reduced table from linear algebra alone."""
     short = (expression for expression in _short(inner) if allowed(expression, reading.library))
     return [_lifted(Candidate(expression, 0.0, "polynomial"), reduced, reading.table) for expression in short]
+
+
+def _by_relations(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[Candidate]:
+    """Likely quotients and roots of the groups of a noisy table."""
+    reduced = _reduced(reading.table, basis)
+    inner = inner_table(reading.table, reduced)
+    if inner is None or not inner.may_be_noisy or budget.expired:
+        return []
+    found = (expression for expression in relations_of(inner) if allowed(expression, reading.library))
+    return [_lifted(Candidate(expression, 0.0, "relation"), reduced, reading.table) for expression in found]
 
 
 def _by_natural(reading: _Reading, basis: Scaling, budget: Budget | Part) -> list[Candidate]:

@@ -34,6 +34,7 @@ from kansym.symbolic.labels import Exact, is_name
 from kansym.symbolic.likely import irrational, likely_form, ratio_bits
 from kansym.symbolic.reading import is_bare_difference, is_loose_before_root, is_plain
 from kansym.symbolic.terms import factors_of
+from kansym.symbolic.tied import ties
 
 LARGEST_DENOMINATOR = 32
 MARGIN_BITS = 8.0
@@ -170,13 +171,20 @@ def tidy(expression: Expression, rows: Rows, budget: Budget | Part | None = None
 
 
 def _assumed(fit: Fit, rows: Rows, floor: float) -> Fit | None:
-    """The fit with all of its two to four constants exact, where assuming a plain number for one shows all others.
+    """The fit with numbers exact that hang together and are known badly one by one.
 
-    Constants that hang together are known badly one by one; with one of them fixed the errors of the others are small.
+    Of two to four constants all, where assuming a plain number for one shows the others; or two of them as `ties` says.
     """
     free = fit.expression.free_constants
     if not 2 <= len(free) <= MOST_ASSUMED:
         return None
+    for tie in ties(fit):
+        exact = fit.expression
+        for place, form in sorted(zip(tie.places, tie.forms, strict=True), reverse=True, key=lambda item: item[0]):
+            exact = _replaced(exact, place, form.constant())
+        trial = polish(canonical(exact), rows, POLISHING)
+        if _as_good(trial, fit, rows, floor):
+            return _known(trial, rows, floor)
     for position, (constant, error) in enumerate(zip(free, fit.standard_errors, strict=True)):
         for ratio in _plain_near(constant.value, ASSUMED * float(error)):
             exact = Exact(ratio).constant()

@@ -70,19 +70,30 @@ def likely_form(value: float, error: float) -> Exact | None:
     At most `CHANCE` of all values are taken for one: the numbers as plain as the one that is chosen, each as wide as
     the error, must cover no more than that of the surroundings.
     """
+    form, chance = plainest(value, error, CHANCE / 2.0)
+    return form if chance <= CHANCE else None
+
+
+def plainest(value: float, error: float, widest: float = WINDOW / 2.0) -> tuple[Exact | None, float]:
+    """The plain number that a fitted value is most likely meant to be, and the share of numbers taken for one so plain.
+
+    Args:
+        value: as fitted.
+        error: its standard error.
+        widest: share of the value that the error, `NEAR` times, may be.
+    """
     if not (math.isfinite(value) and math.isfinite(error)) or value == 0 or error <= 0:
-        return None
+        return None, 1.0
     width, at, known = NEAR * error / abs(value), math.log(abs(value)), _catalogue()
-    if 2.0 * width > CHANCE:
-        return None
+    if width > widest:
+        return None, 1.0
     low, high = np.searchsorted(known.logarithms, [at - WINDOW, at + WINDOW])
     gaps, bits = np.abs(known.logarithms[low:high] - at), known.bits[low:high]
     near = np.flatnonzero(gaps <= width)
     if len(near) == 0:
-        return None
+        return None, 1.0
     doubt = bits[near] + BITS_PER_VARIANCE * (gaps[near] * NEAR / width) ** 2
     best = int(near[np.argmin(doubt)])
-    if 2.0 * width * np.count_nonzero(bits <= bits[best]) > CHANCE * 2.0 * WINDOW:
-        return None
     form = known.forms[int(low) + best]
-    return form if value > 0 else Exact(-form.ratio, form.pi, form.e, form.root)
+    chance = 2.0 * width * int(np.count_nonzero(bits <= bits[best])) / (2.0 * WINDOW)
+    return (form if value > 0 else Exact(-form.ratio, form.pi, form.e, form.root)), min(chance, 1.0)

@@ -10,7 +10,7 @@ from kansym.data.dimensions import Dimensions, parse_unit
 from kansym.structure.dimensions import Analysis, scalings
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.consistency import measured
-from kansym.symbolic.constants import Rows, mean_square
+from kansym.symbolic.constants import Rows, mean_square, polish
 from kansym.symbolic.dimensional import cleared, finished, search_groups, search_with_units
 from kansym.symbolic.expression import Variable
 from kansym.symbolic.parser import parse
@@ -65,6 +65,19 @@ def test_a_law_of_groups_is_found_in_its_own_columns(
     best = min(found, key=lambda candidate: candidate.error)
     measure = measured(best.expression, analysed.dimensions.inputs, pure_constants=True)
     assert (measure.dimension, measure.clashes) == (analysed.dimensions.target, 0)
+
+
+def test_a_root_of_groups_is_found_in_noise() -> None:
+    """The energy of a charge in a field: no link of the target lays its root open."""
+
+    def law(m: Array, c: Array, p: Array, q: Array, a: Array, v: Array) -> Array:
+        return np.sqrt((p - q * a) ** 2 * c**2 + m**2 * c**4) + q * v
+
+    analysis = units("J", "kg", "m/s", "kg*m/s", "C", "kg*m/s/C", "V")
+    table = table_of(law, ((1, 5),) * 6, noise=0.01, rows=1600)
+    found = search_groups(table, analysis, Budget(60))
+    clean = Rows(table.fit.inputs, law(*table.fit.inputs.T))
+    assert min(polish(each.expression, clean).mean_square for each in found) < 1e-12 * clean.spread**2
 
 
 def test_units_that_hide_a_constant_do_not_stop_the_search() -> None:

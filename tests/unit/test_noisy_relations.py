@@ -29,6 +29,7 @@ LAWS: list[tuple[str, int, Callable[..., Array]]] = [
     ("logarithm below", 1, lambda x: 2.0 / (1.5 + np.log(x))),
     ("root of a quotient", 2, lambda x, y: np.sqrt((x + 2.0) / (y + 0.5))),
     ("squares", 1, lambda x: (x**2 + 3.0) / (x**2 + 0.6)),
+    ("a phase of two waves", 3, lambda a, b, x: np.arctan(a * np.sin(x) / (5.0 + a * np.cos(x) + b))),
     ("a third power", 3, lambda x, y, z: 0.2 * x * (y**2 + z**2) / (1.0 + x * y)),
 ]
 
@@ -48,6 +49,17 @@ def test_needless_terms_are_gone() -> None:
         each for each in likely_quotients(rows, 0.0105) if polish(each, clean).mean_square < 1e-18 * clean.spread**2
     ]
     assert min(len(each.free_constants) for each in right) == 3
+
+
+def test_of_two_quotients_that_leave_as_little_the_shorter_one_comes_first() -> None:
+    """Imitations of a lower degree have more terms; what decides is what is left of them without the needless ones."""
+    generator = np.random.default_rng(11)
+    speed, angle = generator.uniform(0.17, 0.75, 1500), generator.uniform(1.0, 3.0, 1500)
+    clean = np.arccos((np.cos(angle) - speed) / (1.0 - speed * np.cos(angle)))
+    inputs = np.column_stack([speed, angle])
+    rows = Rows(inputs, clean + 0.05 * float(np.std(clean)) * generator.standard_normal(1500))
+    found = list(likely_quotients(rows, 0.05))
+    assert min(polish(each, Rows(inputs, clean)).mean_square for each in found) < 1e-18
 
 
 def test_weights_tell_which_rows_are_noisy() -> None:

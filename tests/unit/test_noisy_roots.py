@@ -17,6 +17,7 @@ LAWS: list[tuple[str, int, Law]] = [
     ("levels that repel", 3, lambda a, b, c: 0.5 * (a + b) + np.sqrt(0.25 * (a - b) ** 2 + c * c)),
     ("weak acid", 2, lambda k, c: 0.5 * (np.sqrt(k * k + 4.0 * k * c) - k)),
     ("Morrison", 3, lambda e, i, k: 1.0 - (e + i + k - np.sqrt((e + i + k) ** 2 - 4.0 * e * i)) / (2.0 * e)),
+    ("a root beside a line", 3, lambda p, a, v: v + np.sqrt((p - a) ** 2 + 1.0)),
     ("fitted numbers", 2, lambda x, y: np.sqrt(1.69 * x * x + 2.2 * y + 0.7) - 1.3 * x),
 ]
 
