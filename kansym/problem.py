@@ -20,7 +20,7 @@ from kansym.structure.noise import ErrorGrowth, error_growth, estimate_noise
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
-from kansym.symbolic.error_models import WIDE, relative_weights, spans_decades
+from kansym.symbolic.error_models import WIDE, clear_of_zero, relative_weights, spans_decades
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.outliers import MOST_SHARE
@@ -231,9 +231,15 @@ class Problem:
         held = self.validation if len(self.validation) else train
         if train.weights is not None and held.weights is None:
             held = Rows(held.inputs, held.target, relative_weights(held.target))
-        believed = self.goal > EXACT and train.weights is None
+        believed, held = self.goal > EXACT and train.weights is None, self._clear(held)
         noise = self._allowed(SLACK * self.noise, held, train) if believed else 0.0
-        return SearchTable(train, held, self._goal_on(held, train), self.config.without, noise=noise)
+        return SearchTable(self._clear(train), held, self._goal_on(held, train), self.config.without, noise=noise)
+
+    def _clear(self, rows: Rows) -> Rows:
+        """The rows that noise has not brought near 0, where the target is believed to have one sign."""
+        if rows.weights is not None or not BELIEVED[0] < self.noise < HOPELESS:
+            return rows
+        return rows.take(np.flatnonzero(clear_of_zero(rows.target, self.noise * float(np.std(self.train.target)))))
 
     def explained(self, candidates: list[Candidate]) -> bool:
         """Whether a product of whole powers of columns, or a root of one, reaches the noise and leaves no pattern.

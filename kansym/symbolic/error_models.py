@@ -11,6 +11,9 @@ from kansym.symbolic.constants import Rows
 Array = np.ndarray
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 DEEPEST = 1e-40  # of the largest value: tails of a bell reach any depth, where no error is in proportion to them
+FARTHEST = 4.5  # standard errors beyond 0 that noise alone may bring a target of one sign
+CLEAR = (2.0, 1.0)  # standard errors from 0 of rows that are searched, if that leaves enough of them
+ENOUGH = 0.5  # of the rows
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
 
 
@@ -57,3 +60,22 @@ def relative_weights(target: Array) -> Array:
     """Weights (N,) for errors in proportion to the target, with mean 1."""
     weights = 1.0 / target**2
     return weights / weights.mean()
+
+
+def clear_of_zero(target: Array, error: float) -> Array:
+    """Which rows (N,) of a target of one sign its errors have not brought near 0 or beyond it.
+
+    No root, logarithm or inverse is defined for a distance or a decay of which noise made -0.01, though nearly all rows
+    lie far from there. All rows are clear where the target has one sign as it is, really has both, or is mostly noise.
+
+    Args:
+        target: (N,) values.
+        error: standard deviation of their noise.
+    """
+    size = target if np.sum(target) >= 0 else -target
+    if -FARTHEST * error <= np.min(size) <= 0:
+        for distance in CLEAR:
+            clear = size > distance * error
+            if np.mean(clear) > ENOUGH:
+                return clear
+    return np.ones(len(target), dtype=bool)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from kansym.budget import Budget
 from kansym.config import Config
 from kansym.data.dataset import Dataset
 from kansym.problem import prepare
+from kansym.symbolic.constants import Rows, polish
 from kansym.symbolic.parser import parse
 from kansym.symbolic.reading import has_whole_powers
 from kansym.symbolic.search import solve_by_monomials
@@ -62,3 +64,16 @@ def test_even_errors_of_a_target_that_spans_decades_are_searched_as_they_are():
     assert problem.growth < 0.5 and [view.weights for view in problem.views()] == [None]
     problem = prepare(Dataset(inputs, relative, NAMES, ("f",)), Config())
     assert problem.growth > 0.8 and len(list(problem.views())) == 2
+
+
+def test_a_distance_that_noise_brings_below_0_is_found_by_its_square():
+    generator = np.random.default_rng(6)
+    inputs = generator.uniform(0.5, 3.0, (1200, 3))
+    clean = np.sqrt((inputs[:, 0] - inputs[:, 1]) ** 2 + (inputs[:, 2] - 1.0) ** 2)
+    target = clean + 0.1 * np.sqrt(np.mean(clean**2)) * generator.standard_normal(1200)
+    assert target.min() < 0
+    problem = prepare(Dataset(inputs, target, NAMES, ("f",)), Config())
+    budget = Budget(30.0)
+    found = problem.searched_views(budget.part(30.0), lambda event: None)
+    left = min(polish(each.expression, Rows(inputs, clean)).mean_square for each in found)
+    assert left < 1e-16 * np.var(clean)
