@@ -71,8 +71,11 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
 
 
 def _choices(rows: Rows) -> Iterator[tuple[Coordinate, ...]]:
-    """How the columns are seen, few of them through functions."""
-    most = MOST_CHANGED[rows.inputs.shape[1]]
+    """How the columns are seen, few of them through functions, or all as squares: norms, resonances, gamma factors."""
+    columns = rows.inputs.shape[1]
+    most = MOST_CHANGED[columns]
+    if columns > most:
+        yield (SQUARE,) * columns
     usual = [
         [each for each in (*COORDINATES, SQUARE) if each.name in FUNCTIONS and each.allowed(x)] for x in rows.inputs.T
     ]

@@ -30,6 +30,7 @@ LAWS: list[tuple[str, int, Callable[..., Array]]] = [
     ("root of a quotient", 2, lambda x, y: np.sqrt((x + 2.0) / (y + 0.5))),
     ("squares", 1, lambda x: (x**2 + 3.0) / (x**2 + 0.6)),
     ("a phase of two waves", 3, lambda a, b, x: np.arctan(a * np.sin(x) / (5.0 + a * np.cos(x) + b))),
+    ("a resonance", 4, lambda f, w, v, g: f / np.sqrt((w**2 - v**2) ** 2 + (g * v) ** 2)),
     ("a third power", 3, lambda x, y, z: 0.2 * x * (y**2 + z**2) / (1.0 + x * y)),
 ]
 
