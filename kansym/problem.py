@@ -16,11 +16,11 @@ from kansym.discovery import Task
 from kansym.errors import DataError, quote
 from kansym.events import Listener, Note, Progress
 from kansym.structure.dimensions import Analysis, scalings
-from kansym.structure.noise import ErrorGrowth, error_growth, estimate_noise
+from kansym.structure.noise import ErrorGrowth, error_growth, estimate_noise, smooth_values
 from kansym.symbolic.canonical import canonical
 from kansym.symbolic.constants import Rows, mean_square
 from kansym.symbolic.dimensional import search_with_units
-from kansym.symbolic.error_models import WIDE, clear_of_zero, relative_weights, spans_decades
+from kansym.symbolic.error_models import WIDE, clear_of_zero, reaches_zero, relative_weights, spans_decades
 from kansym.symbolic.expression import Constant, Expression, Variable, multiply
 from kansym.symbolic.lowdim import drawn
 from kansym.symbolic.outliers import MOST_SHARE
@@ -228,18 +228,27 @@ class Problem:
 
     def _table(self, train: Rows) -> SearchTable:
         """What the search works on, for one view of the rows."""
-        held = self.validation if len(self.validation) else train
+        if train.weights is None:
+            fit, held = self._clear
+        else:
+            fit, held = train, self.validation if len(self.validation) else train
         if train.weights is not None and held.weights is None:
             held = Rows(held.inputs, held.target, relative_weights(held.target))
-        believed, held = self.goal > EXACT and train.weights is None, self._clear(held)
+        believed = self.goal > EXACT and train.weights is None
         noise = self._allowed(SLACK * self.noise, held, train) if believed else 0.0
-        return SearchTable(self._clear(train), held, self._goal_on(held, train), self.config.without, noise=noise)
+        return SearchTable(fit, held, self._goal_on(held, train), self.config.without, noise=noise)
 
-    def _clear(self, rows: Rows) -> Rows:
-        """The rows that noise has not brought near 0, where the target is believed to have one sign."""
-        if rows.weights is not None or not BELIEVED[0] < self.noise < HOPELESS:
-            return rows
-        return rows.take(np.flatnonzero(clear_of_zero(rows.target, self.noise * float(np.std(self.train.target)))))
+    @cached_property
+    def _clear(self) -> tuple[Rows, Rows]:
+        """The rows to search on and to judge by which noise has not brought near 0, where the target has one sign."""
+        train, held = self.train, self.validation
+        target, error = np.concatenate([train.target, held.target]), self.noise * float(np.std(train.target))
+        if BELIEVED[0] < self.noise < HOPELESS and reaches_zero(target, error):
+            values = smooth_values(np.vstack([train.inputs, held.inputs]), target, self.config.seed)
+            clear = clear_of_zero(target, values, error)
+            train = train.take(np.flatnonzero(clear[: len(train)]))
+            held = held.take(np.flatnonzero(clear[len(self.train) :]))
+        return train, held if len(held) else train
 
     def explained(self, candidates: list[Candidate]) -> bool:
         """Whether a product of whole powers of columns, or a root of one, reaches the noise and leaves no pattern.

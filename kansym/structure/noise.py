@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import special
 from kansym.structure.evidence import (
     MOST_ROWS,
     ROWS,
+    Process,
     View,
     best_process,
     gaps_of,
@@ -50,24 +52,59 @@ def estimate_noise(inputs: Array, target: Array, seed: int = 0) -> float:
     inputs, target = inputs[rows], target[rows]
     if np.ptp(target) == 0:
         return 0.0
-    spread = float(np.std(target))
-    plain, logarithmic = seen(inputs, np.inf), seen(inputs, 1.0)
-    found = [_judged(plain, plain_view(target), target)]
-    if not np.array_equal(plain, logarithmic):
-        found.append(_judged(logarithmic, plain_view(target), target))
-    unit = max(UNIT * min(noise for _, noise in found), SMALLEST_UNIT * spread)
-    found.append(_judged(logarithmic, logarithmic_view(target, unit), target))
-    nothing = min(error for error, _ in found) > NOTHING
-    return 1.0 if nothing else min(1.0, min(noise for _, noise in found) / spread)
+    models = _models(inputs, target)
+    nothing = min(model.error for model in models) > NOTHING
+    return 1.0 if nothing else min(1.0, min(model.noise for model in models) / float(np.std(target)))
 
 
-def _judged(points: Array, view: View, target: Array) -> tuple[float, float]:
-    """The left-out error of a model over the spread of what it sees, and the noise that it leaves, in the target."""
+def smooth_values(inputs: Array, target: Array, seed: int = 0) -> Array:
+    """What the best smooth model says of every row by the others (N,), without the errors of the row itself.
+
+    Args:
+        inputs: (N, D) columns, none of them constant.
+        target: (N,) values, not all the same.
+        seed: of the rows that the model is chosen by, and of the blocks in which it predicts them.
+    """
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(target))
+    few = order[:MOST_ROWS]
+    model = min(_models(inputs[few], target[few]), key=lambda model: model.noise)
+    values = np.empty(len(target))
+    for block in np.array_split(order, -(-len(order) // MOST_ROWS)):
+        view = model.view(target[block])
+        values[block] = view.back(left_out(seen(inputs[block], model.decade), view.values, model.process)[0])
+    return values
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A process of columns and target seen in one way; its left-out error over the spread of that, and the noise.
+
+    decade: the factor from which a column is seen on a logarithmic scale. view: how a target is seen.
+    """
+
+    process: Process
+    decade: float
+    view: Callable[[Array], View]
+    error: float
+    noise: float
+
+
+def _models(inputs: Array, target: Array) -> list[_Model]:
+    """Processes of plain and of logarithmic columns, and of a logarithmic target too."""
+    scales = [np.inf] if np.array_equal(seen(inputs, np.inf), seen(inputs, 1.0)) else [np.inf, 1.0]
+    found = [_judged(inputs, target, decade, plain_view) for decade in scales]
+    unit = max(UNIT * min(model.noise for model in found), SMALLEST_UNIT * float(np.std(target)))
+    return [*found, _judged(inputs, target, 1.0, lambda target: logarithmic_view(target, unit))]
+
+
+def _judged(inputs: Array, target: Array, decade: float, view_of: Callable[[Array], View]) -> _Model:
+    points, view = seen(inputs, decade), view_of(target)
     process = best_process(gaps_of(points[:ROWS]), view.values[:ROWS])
     predicted, share = left_out(points, view.values, process)
     error = float(np.sqrt(np.mean((predicted - view.values) ** 2)))
     typical = float(np.median(np.abs(view.back(predicted) - target)))
-    return error, SIGMAS * typical * float(np.sqrt(np.clip(share, LEAST_SHARE, 1.0)))
+    noise = SIGMAS * typical * float(np.sqrt(np.clip(share, LEAST_SHARE, 1.0)))
+    return _Model(process, decade, view_of, error, noise)
 
 
 @dataclass(frozen=True)

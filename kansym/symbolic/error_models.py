@@ -62,20 +62,28 @@ def relative_weights(target: Array) -> Array:
     return weights / weights.mean()
 
 
-def clear_of_zero(target: Array, error: float) -> Array:
-    """Which rows (N,) of a target of one sign its errors have not brought near 0 or beyond it.
+def reaches_zero(target: Array, error: float) -> bool:
+    """Whether a target (N,) seems to have one sign but for what noise of this standard deviation did to some rows."""
+    return bool(-FARTHEST * error <= np.min(_upright(target)) <= 0)
+
+
+def clear_of_zero(target: Array, values: Array, error: float) -> Array:
+    """Which rows (N,) of a target of one sign its errors can hardly have brought near 0 or beyond it.
 
     No root, logarithm or inverse is defined for a distance or a decay of which noise made -0.01, though nearly all rows
-    lie far from there. All rows are clear where the target has one sign as it is, really has both, or is mostly noise.
+    lie far from there. Chosen by the target itself, rows near 0 would be those that noise made larger.
 
     Args:
-        target: (N,) values.
-        error: standard deviation of their noise.
+        target: (N,) as it was measured.
+        values: (N,) what a smooth model says of the rows, each by the others.
+        error: standard deviation of the noise.
     """
-    size = target if np.sum(target) >= 0 else -target
-    if -FARTHEST * error <= np.min(size) <= 0:
-        for distance in CLEAR:
-            clear = size > distance * error
-            if np.mean(clear) > ENOUGH:
-                return clear
+    for distance in CLEAR:
+        clear = (_upright(target) > 0) & (np.sign(np.sum(target)) * values > distance * error)
+        if np.mean(clear) > ENOUGH:
+            return clear
     return np.ones(len(target), dtype=bool)
+
+
+def _upright(target: Array) -> Array:
+    return target if np.sum(target) >= 0 else -target
