@@ -288,9 +288,8 @@ class Problem:
 
     def solved(self, candidates: list[Candidate]) -> bool:
         """Whether a candidate reaches the noise, so that the network is only needed for its picture."""
-        held = self.validation if len(self.validation) else self.train
         table = self._table(self.train)
-        if reached(candidates, self._goal_on(held, self.train), table.noise) or self.explained(candidates):
+        if reached(candidates, table.goal, table.noise, len(table.held)) or self.explained(candidates):
             return True
         return drawn(candidates, table) or nothing_left(candidates, table)
 

@@ -196,7 +196,8 @@ def _symmetric(table: Table) -> bool:
 
 def _is_over(found: list[Candidate], table: Table, at_goal: bool) -> bool:
     """Whether one of the formulas at the goal, or a very short one at the noise, leaves no pattern."""
-    return ((at_goal or reached(found, 0.0, table.noise)) and _spent(found, table)) or nothing_left(found, table)
+    brief = reached(found, 0.0, table.noise, len(table.held))
+    return ((at_goal or brief) and _spent(found, table)) or nothing_left(found, table)
 
 
 def nothing_left(found: list[Candidate], table: Table) -> bool:

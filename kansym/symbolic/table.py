@@ -23,6 +23,7 @@ PLAIN = (MONOMIAL, "linear")  # checks with so few constants that reaching the n
 SUMS = ("sum of powers", "sum of products")
 SHORT = 24
 BRIEF, PLAINEST = 14, (0.5, 1.0, 2.0)
+LIKELIER_NATS = 3.0  # on the judging rows, which are a fourth of those that the candidates are fitted to
 NESTED_NODES = 2.5  # that a function of a function counts for besides its own
 SEARCH_ROWS = 400
 FEW = 100  # rows below which nothing is certain about noise
@@ -115,12 +116,19 @@ def settled(found: list[Candidate], goal: float) -> bool:
     return any(_at_noise(candidate, goal, candidate.plain) for candidate in found)
 
 
-def reached(found: list[Candidate], goal: float, noise: float = 0.0) -> bool:
+def reached(found: list[Candidate], goal: float, noise: float = 0.0, judged: int = SEARCH_ROWS) -> bool:
     """Whether a short formula of few constants is as good as the noise allows: larger tables need not be searched.
 
-    noise: what a right formula may leave where that is more than the goal; only the shortest formulas may end there.
+    Args:
+        found: the candidates so far.
+        goal: error over the spread that a short formula may have.
+        noise: what a right formula may leave where that is more than the goal; only the shortest formulas may end
+            there, and only where no other candidate is clearly likelier.
+        judged: rows that errors are of.
     """
-    if any(candidate.brief and candidate.error <= noise for candidate in found):
+    least = min((candidate.error for candidate in found), default=np.inf)
+    likely = min(noise, least * float(np.exp(LIKELIER_NATS / judged)))
+    if any(candidate.brief and candidate.error <= likely for candidate in found):
         return True
     return any(_at_noise(candidate, goal, candidate.short) for candidate in found)
 

@@ -246,6 +246,9 @@ def test_in_loud_noise_only_the_shortest_formulas_of_plain_numbers_end_the_searc
     found = [Candidate(parse(text, ("x", "y")), 0.1, "sum of products")]
     assert reached(found, 0.05, 0.11) is enough
     assert not reached(found, 0.05, 0.09)
+    rival = Candidate(parse("x + 1.3*y + 0.7", ("x", "y")), 0.099, "linear")
+    assert reached([*found, rival], 0.05, 0.11, 100) is enough
+    assert not reached([*found, rival], 0.05, 0.11, 400)
 
 
 def test_a_divided_target_has_weights_goal_and_noise_that_say_the_same() -> None:
