@@ -243,7 +243,8 @@ class Problem:
         """The rows to search on and to judge by which noise has not brought near 0, where the target has one sign."""
         train, held = self.train, self.validation
         target, error = np.concatenate([train.target, held.target]), self.noise * float(np.std(train.target))
-        if BELIEVED[0] < self.noise < HOPELESS and reaches_zero(target, error):
+        believed = len(train) >= ENOUGH_TO_STOP and BELIEVED[0] < self.noise < HOPELESS
+        if believed and reaches_zero(target, error):
             values = smooth_values(np.vstack([train.inputs, held.inputs]), target, self.config.seed)
             clear = clear_of_zero(target, values, error)
             train = train.take(np.flatnonzero(clear[: len(train)]))
@@ -265,9 +266,8 @@ class Problem:
             most = _with_chance(SLACK * self._growth.relative, len(y))
             near = [each for each in plain if mean_square(each.expression, rows) <= most**2]
         else:
-            rows, held = self.fitted, self.validation if len(self.validation) else self.train
-            noise = self._allowed(SLACK * self.noise, held, self.train)
-            near = [each for each in plain if each.error <= noise] if self.goal > EXACT else []
+            rows, noise = self.fitted, self._table(self.train).noise
+            near = [each for each in plain if each.error <= noise]
         return any(reaches_noise(each.expression, rows) for each in near)
 
     def task(self, known: bool) -> Task:

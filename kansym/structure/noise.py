@@ -68,11 +68,10 @@ def smooth_values(inputs: Array, target: Array, seed: int = 0) -> Array:
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(target))
     few = order[:MOST_ROWS]
     model = min(_models(inputs[few], target[few]), key=lambda model: model.noise)
-    values = np.empty(len(target))
+    points, view, values = seen(inputs, model.decade), model.view(target), np.empty(len(target))
     for block in np.array_split(order, -(-len(order) // MOST_ROWS)):
-        view = model.view(target[block])
-        values[block] = view.back(left_out(seen(inputs[block], model.decade), view.values, model.process)[0])
-    return values
+        values[block] = left_out(points[block], view.values[block], model.process)[0]
+    return view.back(values)
 
 
 @dataclass(frozen=True)

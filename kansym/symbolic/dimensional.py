@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, takewhile
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from kansym.symbolic.curves import allowed
 from kansym.symbolic.expression import Constant, Expression, Power, Product, Sum, add, multiply, raise_to, whole
 from kansym.symbolic.lowdim import solve
 from kansym.symbolic.natural import natural
-from kansym.symbolic.noisy_relations import relations_of
+from kansym.symbolic.noisy_relations import likely_relations
 from kansym.symbolic.primitives import PRIMITIVES, Library
 from kansym.symbolic.relations import quick_relations
 from kansym.symbolic.search import Reduced, monomial, nothing_left, reduce_table, search
@@ -131,9 +131,10 @@ def _by_relations(reading: _Reading, basis: Scaling, budget: Budget | Part) -> l
     """Likely quotients and roots of the groups of a noisy table."""
     reduced = _reduced(reading.table, basis)
     inner = inner_table(reading.table, reduced)
-    if inner is None or not inner.may_be_noisy or budget.expired:
+    if inner is None or "fractions" in inner.without:
         return []
-    found = (expression for expression in relations_of(inner) if allowed(expression, reading.library))
+    relations = takewhile(lambda _: not budget.expired, likely_relations(inner))
+    found = (expression for expression in relations if allowed(expression, reading.library))
     return [_lifted(Candidate(expression, 0.0, "relation"), reduced, reading.table) for expression in found]
 
 

@@ -12,6 +12,7 @@ Array = np.ndarray
 WIDE = 30.0  # a positive target that spans more than this factor may have errors in proportion to its size
 DEEPEST = 1e-40  # of the largest value: tails of a bell reach any depth, where no error is in proportion to them
 FARTHEST = 4.5  # standard errors beyond 0 that noise alone may bring a target of one sign
+BEYOND = 0.02  # of the rows, which a smooth model sees beyond 0 by a standard error where the target has both signs
 CLEAR = (2.0, 1.0)  # standard errors from 0 of rows that are searched, if that leaves enough of them
 ENOUGH = 0.5  # of the rows
 PROPORTIONAL_NATS = 8.0  # measurements over decades mostly have errors in proportion
@@ -68,7 +69,7 @@ def reaches_zero(target: Array, error: float) -> bool:
 
 
 def clear_of_zero(target: Array, values: Array, error: float) -> Array:
-    """Which rows (N,) of a target of one sign its errors can hardly have brought near 0 or beyond it.
+    """Which rows (N,) of a target of one sign its errors can hardly have brought near 0 or beyond it; else all.
 
     No root, logarithm or inverse is defined for a distance or a decay of which noise made -0.01, though nearly all rows
     lie far from there. Chosen by the target itself, rows near 0 would be those that noise made larger.
@@ -78,8 +79,9 @@ def clear_of_zero(target: Array, values: Array, error: float) -> Array:
         values: (N,) what a smooth model says of the rows, each by the others.
         error: standard deviation of the noise.
     """
-    for distance in CLEAR:
-        clear = (_upright(target) > 0) & (np.sign(np.sum(target)) * values > distance * error)
+    size = np.sign(np.sum(target)) * values
+    for distance in CLEAR if np.mean(size < -error) <= BEYOND else ():
+        clear = (_upright(target) > 0) & (size > distance * error)
         if np.mean(clear) > ENOUGH:
             return clear
     return np.ones(len(target), dtype=bool)

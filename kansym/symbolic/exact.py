@@ -179,6 +179,10 @@ def _assumed(fit: Fit, rows: Rows, floor: float) -> Fit | None:
     if not 2 <= len(free) <= MOST_ASSUMED:
         return None
     for tie in ties(fit):
+        if any(
+            not _may_be(form, fit.expression, free[at].value) for at, form in zip(tie.places, tie.forms, strict=True)
+        ):
+            continue
         exact = fit.expression
         for place, form in sorted(zip(tie.places, tie.forms, strict=True), reverse=True, key=lambda item: item[0]):
             exact = _replaced(exact, place, form.constant())
@@ -318,8 +322,12 @@ def _simpler(fit: Fit, rows: Rows, known: Sequence[Known] = ()) -> Iterator[Fit]
 def _exact_in(expression: Expression, value: float, error: float) -> Exact | None:
     """The exact number that a constant of a formula stands for; of exponents, only fractions are known numbers."""
     exact = exact_form(value, error)
-    fraction = exact is None or exact.irrational == Exact(Fraction(1)).irrational
-    return exact if fraction or value not in _exponents(expression) else None
+    return exact if exact is not None and _may_be(exact, expression, value) else None
+
+
+def _may_be(exact: Exact, expression: Expression, value: float) -> bool:
+    """Whether a constant of a formula may be an exact number: exponents may be fractions alone."""
+    return exact.irrational == Exact(Fraction(1)).irrational or value not in _exponents(expression)
 
 
 def _exponents(expression: Expression) -> set[float]:

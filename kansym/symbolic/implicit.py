@@ -139,13 +139,16 @@ class Relation:
         return 0.5 * len(self.left) * float(np.log(max(self.misfit, 1e-300)))
 
     def with_numbers(self, numbers: Sequence[Array]) -> Relation:
-        """The same terms with other numbers."""
-        return _solved(self.blocks, self.kept, tuple(numbers), self.seen)
+        """The same terms with other numbers, the largest of the last ones brought to 1."""
+        last = numbers[-1][np.argmax(np.abs(numbers[-1]))]
+        return _solved(self.blocks, self.kept, tuple(own / last for own in numbers), self.seen)
 
     def refined(self) -> Relation:
         """The relation with numbers of least squares of the target itself, by a few steps of Gauss and Newton."""
         now = self
         for _ in range(STEPS):
+            if not np.isfinite(now.misfit):
+                break
             slopes, free = now._slopes()
             change = np.zeros(self.terms)
             change[free] = np.linalg.lstsq(slopes, now.left, rcond=HAIR)[0]

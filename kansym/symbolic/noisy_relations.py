@@ -34,7 +34,13 @@ def relations_of(table: Table) -> Iterator[Expression]:
     """The exact relations of a table; of a noisy one without any, likely quotients and roots."""
     found = list(quick_relations(table.fit))
     yield from found
-    if not found and table.may_be_noisy:
+    if not found:
+        yield from likely_relations(table)
+
+
+def likely_relations(table: Table) -> Iterator[Expression]:
+    """Likely quotients and roots of a table that may be noisy."""
+    if table.may_be_noisy:
         noise = max(table.goal, table.noise) if table.goal > EXACT else np.inf
         yield from likely_quotients(table.fit, noise)
         yield from likely_roots(table.fit, noise)
@@ -62,12 +68,14 @@ def likely_quotients(rows: Rows, noise: float) -> Iterator[Expression]:
             found += _near_noise(thin, coordinates, degrees, known, limit)
         found.sort(key=lambda quotient: quotient.relation.flattery)
         taken = sorted((quotient.pruned() for quotient in found[:PRUNED]), key=lambda quotient: quotient.relation.nats)
+        before = least
         for quotient in taken[:MOST_TAKEN]:
-            written = canonical(polish(quotient.expression, thin, STEPS).expression)
+            fit = polish(quotient.expression, thin, STEPS)
+            written = canonical(fit.expression)
             few = len(written.free_constants) <= FEWEST_NUMBERS + NUMBERS_PER_COLUMN * columns
-            if few and quotient.relation.nats < least:
+            if few and np.isfinite(fit.mean_square) and quotient.relation.nats < before:
+                least = min(least, quotient.relation.nats)
                 yield written
-        least = min([least, *(quotient.relation.nats for quotient in taken)])
 
 
 def _choices(rows: Rows) -> Iterator[tuple[Coordinate, ...]]:

@@ -273,16 +273,20 @@ def choose(formulas: list[Formula], rows: Rows, margin: float = RIVAL_NATS) -> P
 def _believable(formula: Formula, constant: Formula, rows: Rows) -> bool:
     """Whether a formula says more than a constant: not the luckiest of many tries, and not for the sake of few rows.
 
-    Half of the rows must come much nearer, also than to the middling value, for a mean is far from most rows where a
-    few are far out; or the row-by-row gains must be positive beyond `GAIN_ERRORS` of their own standard errors: what
-    one or two rows far out gain, whatever the size of it, reaches no more than the square root of their number.
+    It may be exact. Else half of the rows must come much nearer, also than to the middling value unless half of them
+    have it, for a mean is far from most rows where a few are far out; or the row-by-row gains must be positive beyond
+    `GAIN_ERRORS` of their own standard errors: what one or two rows far out gain, whatever the size of it, reaches no
+    more than the square root of their number.
     """
     if constant.description_length - formula.description_length <= MANY_TRIES_NATS:
         return False
     before = (constant.expression.evaluate(rows.inputs) - rows.target) * rows.roots
     after = (formula.expression.evaluate(rows.inputs) - rows.target) * rows.roots
-    middling = np.abs(np.median(rows.target) - rows.target) * rows.roots
-    if np.median(np.abs(after)) < MUCH_NEARER * min(np.median(middling), np.median(np.abs(before))):
+    if float(np.max(np.abs(after))) <= CLEAN * rows.spread:
+        return True
+    typical = float(np.median(np.abs(before)))
+    middling = float(np.median(np.abs(np.median(rows.target) - rows.target) * rows.roots))
+    if np.median(np.abs(after)) < MUCH_NEARER * (min(typical, middling) if middling > 0 else typical):
         return True
     size = float(np.max(np.abs(before))) or 1.0
     gains = (before / size) ** 2 - (after / size) ** 2

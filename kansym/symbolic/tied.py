@@ -18,12 +18,17 @@ from kansym.symbolic.constants import Fit
 from kansym.symbolic.labels import Exact
 from kansym.symbolic.likely import plainest
 
-CHANCE = 0.004  # of two numbers that stand for nothing: the product of what each of the two findings has by chance
+CHANCE = 0.05  # that some two numbers of a formula are taken for plain ones, nominally: measured it is half of that
+JOINED = 0.1  # of the smaller variance of two numbers, that of their ratio or product where they hang together
+POWERS = (-1, 1)
 
 
 @dataclass(frozen=True)
 class Tie:
-    """The places of two free constants, the plain numbers that they stand for, and how likely that is by chance."""
+    """The places of two free constants, the plain numbers that they stand for, and how likely that is by chance.
+
+    Two findings of chances p and q have a product of p q or less with the chance p q (1 - log(p q)), in each try.
+    """
 
     places: tuple[int, int]
     forms: tuple[Exact, Exact]
@@ -34,19 +39,24 @@ def ties(fit: Fit) -> list[Tie]:
     """Pairs of a fit's free constants that stand for plain numbers together, the least likely by chance first."""
     if fit.covariance is None:
         return []
-    pairs = combinations(range(len(fit.standard_errors)), 2)
-    found = [tie for pair in pairs for tie in _of_pair(fit, pair) if tie.chance <= CHANCE]
+    pairs = list(combinations(range(len(fit.standard_errors)), 2))
+    tries = len(POWERS) * len(pairs)
+    found = [tie for pair in pairs for tie in _of_pair(fit, pair, tries) if tie.chance <= CHANCE]
     return sorted(found, key=lambda tie: tie.chance)
 
 
-def _of_pair(fit: Fit, pair: tuple[int, int]) -> Iterator[Tie]:
+def _of_pair(fit: Fit, pair: tuple[int, int], tries: int) -> Iterator[Tie]:
     """Both numbers, where their ratio or product is plain and what it then leaves of the second one is plain too."""
     places = list(pair)
     values = np.array([fit.expression.free_constants[place].value for place in places])
+    if not np.all(values):
+        return
     covariance = np.asarray(fit.covariance)[np.ix_(places, places)] / np.outer(values, values)  # of the logarithms
-    for power in (-1, 1):
+    for power in POWERS:
         joined, one, both = _along(values, covariance, power)
-        shared, first = plainest(joined, abs(joined) * math.sqrt(max(one, 0.0)))
+        if not 0 < one < JOINED * float(np.min(np.diag(covariance))):
+            continue
+        shared, first = plainest(joined, abs(joined) * math.sqrt(one))
         if shared is None:
             continue
         shift = math.log(shared.value / joined) * both / one
@@ -56,7 +66,7 @@ def _of_pair(fit: Fit, pair: tuple[int, int]) -> Iterator[Tie]:
         opposite = form and form.power(Fraction(-power))
         other = opposite and shared.times(opposite)
         if form is not None and other is not None:
-            yield Tie(pair, (other, form), first * last)
+            yield Tie(pair, (other, form), tries * first * last * (1.0 - math.log(first * last)))
 
 
 def _along(values: np.ndarray, covariance: np.ndarray, power: int) -> tuple[float, float, float]:

@@ -38,6 +38,15 @@ def test_where_most_rows_are_near_0_fewer_go_and_where_all_are_none() -> None:
     assert np.all(clear_of_zero(target, clean, 1.0))
 
 
+def test_a_target_that_has_both_signs_keeps_all_rows() -> None:
+    generator = np.random.default_rng(8)
+    x = generator.uniform(0.0, 6.3, (600, 1))
+    clean = 0.7 + np.sin(x[:, 0])
+    target = clean + 0.2 * generator.standard_normal(600)
+    assert reaches_zero(target, 0.2) and np.mean(clean < 0) > 0.2
+    assert np.all(clear_of_zero(target, smooth_values(x, target), 0.2))
+
+
 @pytest.mark.parametrize(
     ("target", "error"),
     [

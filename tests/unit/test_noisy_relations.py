@@ -52,7 +52,7 @@ def test_needless_terms_are_gone() -> None:
     assert min(len(each.free_constants) for each in right) == 3
 
 
-def test_of_two_quotients_that_leave_as_little_the_shorter_one_comes_first() -> None:
+def test_imitations_of_a_lower_degree_do_not_hide_a_quotient() -> None:
     """Imitations of a lower degree have more terms; what decides is what is left of them without the needless ones."""
     generator = np.random.default_rng(11)
     speed, angle = generator.uniform(0.17, 0.75, 1500), generator.uniform(1.0, 3.0, 1500)

@@ -108,6 +108,27 @@ def test_a_formula_that_is_better_by_rounding_alone_is_not_on_the_front() -> Non
     assert choose([larger, better], rows).formulas == (larger,)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_an_exact_law_of_which_most_rows_are_0_is_no_constant(seed: int) -> None:
+    """Control rows and dose 0: the middling value is 0 then."""
+    generator = np.random.default_rng(seed)
+    inputs = np.exp(generator.uniform(0.0, 3.0, (30, 2)))
+    inputs[:20, 0] = 0.0
+    target = inputs[:, 0] * inputs[:, 1] ** 2
+    law = multiply(Constant(1.0), Variable(0), raise_to(Variable(1), Fraction(2)))
+    assert front(Rows(inputs, target), [Constant(float(target.mean())), law]).best.expression.variables
+
+
+def test_a_spike_on_rows_far_out_is_no_law() -> None:
+    """Of lognormal noise a few rows are far from all others, and a mean is far from most."""
+    generator = np.random.default_rng(11)
+    x = generator.uniform(1.0, 5.0, (120, 1))
+    rows = Rows(x, np.exp(2.0 * generator.normal(size=120)))
+    top, peak = float(x[np.argmax(rows.target), 0]), float(np.max(rows.target))
+    spike = parse(f"{peak}*exp(-24000*(x - {top})**2) + 1.5", ("x",))
+    assert not front(rows, [Constant(float(rows.target.mean())), spike]).best.expression.variables
+
+
 def test_a_single_candidate_is_a_front() -> None:
     found = front(noisy(60), [Constant(1.0)])
     assert len(found.formulas) == 1 and found.rivals == ()
