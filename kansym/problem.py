@@ -232,8 +232,8 @@ class Problem:
             fit, held = self._clear
         else:
             fit, held = train, self.validation if len(self.validation) else train
-        if train.weights is not None and held.weights is None:
-            held = Rows(held.inputs, held.target, relative_weights(held.target))
+            if held.weights is None:
+                held = Rows(held.inputs, held.target, relative_weights(held.target))
         believed = self.goal > EXACT and train.weights is None
         noise = self._allowed(SLACK * self.noise, held, train) if believed else 0.0
         return SearchTable(fit, held, self._goal_on(held, train), self.config.without, noise=noise)
